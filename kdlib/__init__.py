@@ -1,0 +1,13 @@
+"""kdlib: the small knowledge distillation library behind the book *Soft Targets*.
+
+Import from its rooms, from the bottom floor up:
+
+- :mod:`kdlib.softening`: the softmax at temperature T and entropy, in plain NumPy;
+- :mod:`kdlib.data`: the Dubai images or the procedural city, patches, splits, batches;
+- :mod:`kdlib.losses`, :mod:`kdlib.unet`, :mod:`kdlib.metrics`;
+- :mod:`kdlib.distiller`: the ``Distiller`` itself;
+- :mod:`kdlib.recipes`: the trainings that several chapters share;
+- :mod:`kdlib.plots` and :mod:`kdlib.widgets`: everything that draws.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,136 @@
+"""Where and how the code runs: mode, seed, folders, device.
+
+This is the only module that reads the environment. Three variables count:
+
+``KD_MODE``
+    ``smoke`` (the default: minutes on a laptop) or ``full`` (the runs that the book stores).
+``KD_DUBAI_DIR``
+    The folder of the Dubai images, if they are on this machine already.
+``KD_CACHE_DIR``
+    Where downloads and trained teachers are kept, instead of the user's cache folder.
+"""
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+# TensorFlow prints its build flags on import. They are noise in a notebook; errors still show.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras  # noqa: E402  (after the line above, on purpose)
+
+MODES = ("smoke", "full")
+
+
+def mode():
+    """Return the run mode, ``"smoke"`` or ``"full"``, from ``KD_MODE``.
+
+    Returns
+    -------
+    str
+        ``"smoke"`` when ``KD_MODE`` is not set or empty.
+
+    Raises
+    ------
+    ValueError
+        If ``KD_MODE`` is anything else.
+
+    Examples
+    --------
+    >>> mode() in ("smoke", "full")
+    True
+    """
+    value = os.environ.get("KD_MODE") or "smoke"
+    if value not in MODES:
+        raise ValueError(f"KD_MODE is {value!r}; expected 'smoke' or 'full'. Set it, or unset it.")
+    return value
+
+
+def pick(*, smoke, full):
+    """Return the argument that belongs to the run mode.
+
+    Examples
+    --------
+    >>> pick(smoke=3, full=60) in (3, 60)
+    True
+    """
+    return {"smoke": smoke, "full": full}[mode()]
+
+
+def set_seed(seed):
+    """Seed Python, NumPy and the Keras backend, so that a run can be repeated.
+
+    Parameters
+    ----------
+    seed : int
+        From 0 to 2**32 - 1.
+
+    Raises
+    ------
+    ValueError
+        If the seed is not such an integer.
+
+    Examples
+    --------
+    >>> set_seed(7)
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed is {seed!r}; expected an integer from 0 to 2**32 - 1.")
+    keras.utils.set_random_seed(seed)
+
+
+def dubai_dir():
+    """Return the folder named by ``KD_DUBAI_DIR`` as a path, or None when it is not set."""
+    value = os.environ.get("KD_DUBAI_DIR")
+    return Path(value).expanduser() if value else None
+
+
+def cache_dir():
+    """Return the folder for downloads and trained teachers. It is not created here.
+
+    ``KD_CACHE_DIR`` if it is set, else ``kdlib`` in the user's cache folder
+    (``XDG_CACHE_HOME``, ``LOCALAPPDATA`` or ``~/.cache``).
+    """
+    if value := os.environ.get("KD_CACHE_DIR"):
+        return Path(value).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(base) if base else Path.home() / ".cache") / "kdlib"
+
+
+def device_kind():
+    """Return ``"GPU"`` or ``"CPU"``: what the Keras backend computes on.
+
+    Examples
+    --------
+    >>> device_kind() in ("CPU", "GPU")
+    True
+    """
+    backend = keras.backend.backend()
+    if backend == "torch":
+        import torch
+
+        return "GPU" if torch.cuda.is_available() else "CPU"
+    if backend == "jax":
+        import jax
+
+        return "GPU" if any(d.platform == "gpu" for d in jax.devices()) else "CPU"
+    # list_devices would start TensorFlow's devices; asking for the physical ones does not.
+    import tensorflow as tf
+
+    return "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+
+
+def device_report():
+    """Return one line on mode, device, backend and versions, for the top of a chapter.
+
+    Examples
+    --------
+    >>> "Keras" in device_report()
+    True
+    """
+    return (
+        f"mode {mode()} · {device_kind()} with {os.cpu_count()} cores · "
+        f"Keras {keras.__version__} on {keras.backend.backend()} · "
+        f"Python {sys.version.split()[0]} on {platform.system()}"
+    )
