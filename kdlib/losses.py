@@ -1,0 +1,140 @@
+r"""Soft-target losses: pure functions on ``keras.ops``, and thin Keras losses over them.
+
+They take logits, never probabilities: a probability that has been rounded, clipped or has
+underflowed has lost what distillation wants to pass on. They compute in float32 at least,
+whatever the mixed-precision policy.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+
+def kl_divergence(teacher_logits, student_logits, temperature=1.0):
+    r"""Return KL(p(T) ‖ q(T)) of the student from the teacher, for each pixel.
+
+    .. math:: KL(p \,\|\, q) = \sum_i p_i(T)\,(\log p_i(T) - \log q_i(T)), \qquad
+              p(T) = \mathrm{softmax}(z^t / T),\; q(T) = \mathrm{softmax}(z^s / T)
+
+    There is no factor T² in it: the Distiller puts it in front. Both logarithms come from
+    ``log_softmax``, so that nothing is clipped.
+
+    Parameters
+    ----------
+    teacher_logits, student_logits : tensor
+        The same shape (..., classes), finite, any float type.
+    temperature : float
+        T > 0.
+
+    Returns
+    -------
+    tensor
+        Float32 (float64 if an input is), of shape (...), in nats, at least 0 up to rounding.
+
+    Raises
+    ------
+    ValueError
+        If T is not a positive finite number or the shapes do not match.
+
+    References
+    ----------
+    Hinton, Vinyals and Dean (2015), Distilling the knowledge in a neural network. They use the
+    cross-entropy H(p, q), which differs from the divergence by H(p): it has the same gradient.
+
+    Examples
+    --------
+    >>> loss = kl_divergence([[2.0, 0.0]], [[0.0, 0.0]])
+    >>> print(f"{float(loss[0]):.4f}")
+    0.3278
+    """
+    temperature = checked_temperature(temperature)
+    teacher, student = _as_float(teacher_logits), _as_float(student_logits)
+    _check_shapes(teacher, student)
+    log_p = ops.log_softmax(teacher / temperature, axis=-1)
+    log_q = ops.log_softmax(student / temperature, axis=-1)
+    return ops.sum(ops.exp(log_p) * (log_p - log_q), axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="kdlib")
+class SoftTargetKLDivergence(keras.losses.Loss):
+    r"""KL divergence between two sets of logits, as a Keras loss.
+
+    ``loss(teacher_logits, student_logits, sample_weight)`` is the mean over pixels of
+    :func:`kl_divergence` at T = 1. To soften, divide both logits by T and multiply the result by
+    T², as :class:`kdlib.distiller.Distiller` does.
+
+    Parameters
+    ----------
+    reduction : str or None
+        ``"sum_over_batch_size"`` (the default: the sum over all pixels of weight times
+        divergence, over the number of pixels), or any other that ``keras.losses.Loss`` knows.
+    name : str
+        The name of the loss.
+    dtype : str, optional
+        The type to compute in; Keras' float type by default.
+
+    Examples
+    --------
+    >>> loss = SoftTargetKLDivergence()
+    >>> print(f"{float(loss([[2.0, 0.0]], [[0.0, 0.0]])):.4f}")
+    0.3278
+    """
+
+    def __init__(
+        self, reduction="sum_over_batch_size", name="soft_target_kl_divergence", dtype=None
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true, y_pred):
+        """Return the divergence of each pixel: ``y_true`` and ``y_pred`` are logits."""
+        return kl_divergence(y_true, y_pred)
+
+
+def checked_temperature(temperature):
+    """Return the temperature as a float, or raise ``ValueError`` if it is none.
+
+    Examples
+    --------
+    >>> checked_temperature(4)
+    4.0
+    """
+    number = isinstance(temperature, (int, float)) and not isinstance(temperature, bool)
+    if not number or not math.isfinite(temperature) or temperature <= 0:
+        raise ValueError(
+            f"temperature is {temperature!r}; expected a positive number. "
+            "Use 1 for the usual softmax, and 2 to 10 to soften."
+        )
+    return float(temperature)
+
+
+def checked_alpha(alpha):
+    """Return alpha as a float, or raise ``ValueError`` if it is not from 0 to 1.
+
+    Examples
+    --------
+    >>> checked_alpha(0.1)
+    0.1
+    """
+    number = isinstance(alpha, (int, float)) and not isinstance(alpha, bool)
+    if not number or not 0 <= alpha <= 1:
+        raise ValueError(
+            f"alpha is {alpha!r}; expected a number from 0 (soft targets only) to 1 (labels only)."
+        )
+    return float(alpha)
+
+
+def _as_float(logits):
+    logits = ops.convert_to_tensor(logits)
+    if keras.backend.standardize_dtype(logits.dtype) in ("float32", "float64"):
+        return logits
+    return ops.cast(logits, "float32")
+
+
+def _check_shapes(teacher, student):
+    known = [(t, s) for t, s in zip(teacher.shape, student.shape) if None not in (t, s)]
+    if len(teacher.shape) != len(student.shape) or any(t != s for t, s in known):
+        raise ValueError(
+            f"teacher_logits has shape {tuple(teacher.shape)} and student_logits "
+            f"{tuple(student.shape)}; expected the same shape, with the same classes last."
+        )
