@@ -1,0 +1,168 @@
+"""Batches for ``fit`` and ``evaluate``: crops, flips and turns in NumPy, on any Keras backend."""
+
+import keras
+import numpy as np
+
+from kdlib.data.classes import VOID
+
+
+class Batches(keras.utils.PyDataset):
+    """Serve patches in batches of inputs, labels and sample weights.
+
+    What batch ``index`` of an epoch holds depends on seed, epoch and index alone: a run that was
+    stopped and resumed sees the batches that an unbroken run would have seen.
+
+    Parameters
+    ----------
+    patches : Patches
+        What to serve.
+    batch_size : int
+        Patches a batch. The last batch of a pass is smaller if ``steps`` is not given.
+    crop : int, optional
+        Height and width of a random crop of each patch, in pixels. None serves whole patches.
+    augment : bool
+        Whether to flip and to turn each patch at random by 0, 90, 180 or 270 degrees.
+    void_class : int or None
+        Class whose pixels get weight 0. None gives weight 1 to all.
+    seed : int
+        Seed of order, crops, flips and turns.
+    steps : int, optional
+        Batches an epoch. By default as many as serve every patch once. If there are more, the
+        patches come round again.
+    shuffle : bool
+        Whether each pass has an order of its own.
+
+    Attributes
+    ----------
+    epoch : int
+        Number of the current epoch, from 0. ``fit`` advances it; set it to resume.
+
+    Raises
+    ------
+    ValueError
+        If there are no patches, a number is below 1, the crop is larger than the patches, or
+        patches that are not square are to be turned whole.
+
+    Examples
+    --------
+    >>> from kdlib.data import cut, synthetic
+    >>> patches = cut(synthetic.city(n_images=1, size=256), size=128)
+    >>> x, y, weight = Batches(patches, batch_size=2, crop=64, augment=True)[0]
+    >>> x.shape, y.shape, weight.shape
+    ((2, 64, 64, 3), (2, 64, 64), (2, 64, 64))
+    """
+
+    def __init__(
+        self,
+        patches,
+        batch_size,
+        crop=None,
+        augment=False,
+        void_class=VOID,
+        seed=0,
+        steps=None,
+        shuffle=False,
+    ):
+        super().__init__()
+        _check(patches, batch_size, crop, augment, steps)
+        self.patches = patches
+        self.batch_size = batch_size
+        self.crop = crop
+        self.augment = augment
+        self.void_class = void_class
+        self.seed = seed
+        self.steps = steps
+        self.shuffle = shuffle
+        self.epoch = 0
+
+    def __len__(self):
+        return self.steps or -(-len(self.patches) // self.batch_size)
+
+    def __getitem__(self, index):
+        if not 0 <= index < len(self):
+            raise IndexError(f"batch {index} of {len(self)}")
+        chosen = self._choose(index)
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        images, labels = self._views(chosen, rng)
+        weight = np.ones(labels.shape, dtype=np.float32)
+        if self.void_class is not None:
+            weight[labels == self.void_class] = 0.0
+        return images * np.float32(1 / 255), labels.astype(np.int32), weight
+
+    def on_epoch_end(self):
+        self.epoch += 1
+
+    def _choose(self, index):
+        """Numbers of the patches in one batch."""
+        count = len(self.patches)
+        places = np.arange(index * self.batch_size, (index + 1) * self.batch_size)
+        if self.steps is None:
+            places = places[places < count]
+        if not self.shuffle:
+            return places % count
+        passes = {number: self._order(number) for number in np.unique(places // count).tolist()}
+        return np.array([passes[place // count][place % count] for place in places.tolist()])
+
+    def _order(self, number):
+        """Order of the patches in pass ``number`` of the epoch, drawn apart from the views."""
+        rng = np.random.default_rng([self.seed, self.epoch, number, 1])
+        return rng.permutation(len(self.patches))
+
+    def _views(self, chosen, rng):
+        """Cut, turn and flip the chosen patches, image and labels alike."""
+        height, width = self.patches.labels.shape[1:]
+        out_height, out_width = (self.crop, self.crop) if self.crop else (height, width)
+        tops = rng.integers(0, height - out_height, size=len(chosen), endpoint=True)
+        lefts = rng.integers(0, width - out_width, size=len(chosen), endpoint=True)
+        turns = rng.integers(0, 8, size=len(chosen)) if self.augment else np.zeros_like(chosen)
+        images = np.empty((len(chosen), out_height, out_width, 3), dtype=np.uint8)
+        labels = np.empty((len(chosen), out_height, out_width), dtype=np.uint8)
+        for i, (number, top, left, turn) in enumerate(zip(chosen, tops, lefts, turns, strict=True)):
+            window = np.s_[number, top : top + out_height, left : left + out_width]
+            images[i] = turned(self.patches.images[window], turn)
+            labels[i] = turned(self.patches.labels[window], turn)
+        return images, labels
+
+
+def turned(array, turn):
+    """Give one of the eight views of a square.
+
+    Parameters
+    ----------
+    array : array, shape (height, width) or (height, width, channels)
+    turn : int
+        0 to 7. ``turn % 4`` quarter turns against the clock; from 4 on flipped left to right first.
+
+    Returns
+    -------
+    array
+        A view, not a copy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> turned(np.array([[1, 2], [3, 4]]), 1).tolist()
+    [[2, 4], [1, 3]]
+    """
+    if turn >= 4:
+        array = array[:, ::-1]
+    return np.rot90(array, turn % 4)
+
+
+def _check(patches, batch_size, crop, augment, steps):
+    """Refuse what cannot be served."""
+    if len(patches) == 0:
+        raise ValueError("expected at least one patch; got none")
+    for name, value in (("batch_size", batch_size), ("crop", crop), ("steps", steps)):
+        if value is None and name != "batch_size":
+            continue
+        if not isinstance(value, (int, np.integer)) or value < 1:
+            raise ValueError(f"expected {name} as an integer of at least 1; got {value!r}")
+    height, width = patches.labels.shape[1:]
+    if crop is not None and crop > min(height, width):
+        raise ValueError(f"crop={crop} is larger than the patches, {height} × {width}")
+    if augment and crop is None and height != width:
+        raise ValueError(
+            f"patches of {height} × {width} cannot be turned by 90 degrees in a batch. "
+            "Give a crop, or cut square patches."
+        )

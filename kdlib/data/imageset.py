@@ -1,0 +1,68 @@
+"""A set of aerial images with their labels."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images with a class number for each pixel.
+
+    Parameters
+    ----------
+    name : str
+        "dubai" or "city".
+    images : tuple of arrays of uint8, shape (height, width, 3)
+        Colours, red first, 0 to 255. Sizes may differ.
+    labels : tuple of arrays of uint8, shape (height, width)
+        Class numbers, 0 to 5.
+    tile, part : array of int, shape (number of images,)
+        Which tile each image comes from, and its number within the tile, both counted from 1.
+    credit : str
+        Where the images come from, in one line.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of images, labels, tiles and parts differ, or the size of an image and that
+        of its labels.
+    """
+
+    name: str
+    images: tuple
+    labels: tuple
+    tile: np.ndarray
+    part: np.ndarray
+    credit: str
+
+    def __post_init__(self):
+        lengths = [len(each) for each in (self.images, self.labels, self.tile, self.part)]
+        if len(set(lengths)) != 1:
+            raise ValueError(
+                "expected as many labels, tiles and parts as images; got "
+                "{} images, {} labels, {} tiles, {} parts".format(*lengths)
+            )
+        for index, (image, labels) in enumerate(zip(self.images, self.labels, strict=True)):
+            if image.shape != (*labels.shape, 3):
+                raise ValueError(
+                    f"{self.title(index)}: image of shape {image.shape} and labels of shape "
+                    f"{labels.shape} do not fit. Expected (height, width, 3) and (height, width)."
+                )
+
+    def __len__(self):
+        return len(self.images)
+
+    def title(self, index):
+        """Name one image, as in "tile 3 part 7"."""
+        return f"tile {self.tile[index]} part {self.part[index]}"
+
+    def fingerprint(self):
+        """Give the first 12 hex digits of the SHA-256 of all images, labels, tiles and parts."""
+        digest = hashlib.sha256()
+        digest.update(np.asarray([self.tile, self.part], dtype="<i8").tobytes())
+        for array in (*self.images, *self.labels):
+            digest.update(str(array.shape).encode())
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()[:12]
