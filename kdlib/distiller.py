@@ -1,0 +1,394 @@
+r"""The Distiller: one network trained by another.
+
+.. math:: L = \alpha\, L_{student} + (1 - \alpha)\, T^2\, L_{distillation}
+
+with the student's loss on the labels and the distillation loss on the teacher's logits, both
+divided by T (Hinton, Vinyals and Dean 2015, section 2).
+"""
+
+import threading
+
+import keras
+from keras import ops
+
+from kdlib.losses import SoftTargetKLDivergence, checked_alpha, checked_temperature
+from kdlib.unet import logits_and_outputs, logits_model
+
+_ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+if _ON_TENSORFLOW:
+    import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="kdlib")
+class Distiller(keras.Model):
+    """Train a student on labels and on the softened predictions of a teacher.
+
+    The teacher never changes: it is called in inference mode, no gradient reaches it, and its
+    variables are never among ``trainable_variables``, whatever its own ``trainable`` says. The
+    model object that you pass in is used as it is, not copied and not altered.
+
+    Calling the Distiller calls the student. On TensorFlow the training step is written out, as a
+    reader meets it in the book; on JAX and PyTorch Keras' own step calls :meth:`compute_loss`,
+    which computes the same.
+
+    Parameters
+    ----------
+    student : keras.Model
+        The network to train: functional, built, with a layer named ``logits``.
+    teacher : keras.Model
+        A trained network of the same kind, with the same input and the same classes.
+    name : str
+        The name of the model.
+
+    Raises
+    ------
+    ValueError
+        If the two are the same model, one has no ``logits``, or classes or inputs differ.
+
+    References
+    ----------
+    Hinton, Vinyals and Dean (2015), Distilling the knowledge in a neural network.
+
+    Examples
+    --------
+    >>> from kdlib.unet import multi_student_unet_model, multi_teacher_unet_model
+    >>> teacher = multi_teacher_unet_model(image_height=32, image_width=32)
+    >>> student = multi_student_unet_model(image_height=32, image_width=32)
+    >>> distiller = Distiller(student, teacher)
+    >>> distiller.compile(keras.optimizers.Adam(), alpha=0.1, temperature=3.0)
+    >>> len(distiller.trainable_variables) == len(student.trainable_variables)
+    True
+    """
+
+    def __init__(self, student, teacher, name="distiller", **kwargs):
+        super().__init__(name=name, **kwargs)
+        _check_pair(student, teacher)
+        self.student = student
+        self.teacher = teacher
+        # Plain lambdas, so that Keras does not track the shared layers a second time.
+        both, teacher_logits = logits_and_outputs(student), logits_model(teacher)
+        self._run_student = lambda x, training: both(x, training=training)
+        self._run_teacher = lambda x: teacher_logits(x, training=False)
+        # The logits of the last call, for compute_loss. MirroredStrategy has a thread a replica.
+        self._last_call = threading.local()
+        self.built = True
+
+    @property
+    def trainable(self):
+        """Whether the student is trainable. Setting it leaves the teacher alone."""
+        return self.student.trainable if hasattr(self, "student") else True
+
+    @trainable.setter
+    def trainable(self, value):
+        if hasattr(self, "student"):
+            self.student.trainable = value
+
+    @property
+    def trainable_variables(self):
+        """The student's trainable variables, never the teacher's."""
+        return self.student.trainable_variables
+
+    @property
+    def non_trainable_variables(self):
+        """Every other variable: the teacher's, batch statistics, seeds."""
+        trained = {id(v) for v in self.trainable_variables}
+        return [v for v in self.variables if id(v) not in trained]
+
+    @property
+    def trainable_weights(self):
+        """The student's trainable weights, never the teacher's."""
+        return self.student.trainable_weights
+
+    @property
+    def non_trainable_weights(self):
+        """Every other weight, the teacher's among them."""
+        trained = {id(v) for v in self.trainable_weights}
+        return [v for v in self.weights if id(v) not in trained]
+
+    def compile(
+        self,
+        optimizer="adam",
+        metrics=None,
+        student_loss_fn=None,
+        distillation_loss_fn=None,
+        alpha=0.1,
+        temperature=3.0,
+        **kwargs,
+    ):
+        """Set the optimizer, the metrics, the two losses and their balance.
+
+        Parameters
+        ----------
+        optimizer : keras.optimizers.Optimizer or str
+            Trains the student.
+        metrics : list, optional
+            Compare the labels with the student's outputs. They see the sample weights, so that
+            void pixels do not count.
+        student_loss_fn : keras.losses.Loss or callable, optional
+            ``(labels, student_logits)``; sparse categorical cross-entropy from logits by default.
+        distillation_loss_fn : keras.losses.Loss or callable, optional
+            ``(teacher_logits / T, student_logits / T)``;
+            :class:`kdlib.losses.SoftTargetKLDivergence` by default. The Distiller multiplies the
+            result by T².
+        alpha : float
+            From 0 (soft targets only) to 1 (labels only).
+        temperature : float
+            T > 0.
+        **kwargs
+            What ``keras.Model.compile`` also takes: ``run_eagerly``, ``jit_compile``,
+            ``steps_per_execution``, ``auto_scale_loss``.
+
+        Raises
+        ------
+        ValueError
+            If alpha or T is out of range, or a loss expects probabilities.
+        """
+        self.alpha = checked_alpha(alpha)
+        self.temperature = checked_temperature(temperature)
+        self.student_loss_fn = _as_loss(
+            student_loss_fn or keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            "student_loss_fn",
+        )
+        self.distillation_loss_fn = _as_loss(
+            distillation_loss_fn or SoftTargetKLDivergence(), "distillation_loss_fn"
+        )
+        super().compile(optimizer=optimizer, loss=None, weighted_metrics=metrics, **kwargs)
+        self.student_loss_tracker = keras.metrics.Mean(name="student_loss")
+        self.distillation_loss_tracker = keras.metrics.Mean(name="distillation_loss")
+        self.optimizer.build(self.trainable_variables)
+        self._compile_options = {
+            "optimizer": self.optimizer,
+            "metrics": metrics,
+            "student_loss_fn": self.student_loss_fn,
+            "distillation_loss_fn": self.distillation_loss_fn,
+            "alpha": self.alpha,
+            "temperature": self.temperature,
+            **kwargs,
+        }
+
+    def call(self, inputs, training=False):
+        """Return what the student returns: class probabilities for the U-Nets of kdlib."""
+        logits, outputs = self._run_student(inputs, training)
+        self._last_call.logits, self._last_call.outputs = logits, outputs
+        return outputs
+
+    def objectives(self, y, teacher_logits, student_logits, sample_weight=None):
+        """Return the two losses, before they are weighted: (student_loss, distillation_loss).
+
+        Both are means over all pixels of weight times loss. A pixel of weight 0 adds nothing.
+
+        Parameters
+        ----------
+        y : tensor
+            Labels of shape (batch, ...), integers from 0 to classes - 1.
+        teacher_logits, student_logits : tensor
+            Shape (batch, ..., classes).
+        sample_weight : tensor, optional
+            Shape (batch, ...), or (batch,).
+
+        Returns
+        -------
+        tuple of scalar tensors
+        """
+        sample_weight = _per_pixel(sample_weight, student_logits)
+        soft = (teacher_logits / self.temperature, student_logits / self.temperature)
+        return (
+            self.student_loss_fn(y, student_logits, sample_weight=sample_weight),
+            self.distillation_loss_fn(*soft, sample_weight=sample_weight),
+        )
+
+    def weighted_sum(self, student_loss, distillation_loss):
+        """Return alpha · student_loss + (1 - alpha) · T² · distillation_loss."""
+        soft_weight = (1 - self.alpha) * self.temperature**2
+        return self.alpha * student_loss + soft_weight * distillation_loss
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the loss of a batch that was just called: the path of every backend.
+
+        Keras' own ``train_step`` and ``test_step`` call it after the Distiller itself.
+
+        Raises
+        ------
+        ValueError
+            If ``y_pred`` is not what the last call returned.
+        """
+        if getattr(self._last_call, "outputs", None) is not y_pred:
+            raise ValueError(
+                "compute_loss needs the logits behind y_pred, and y_pred is not what the last "
+                "call of this Distiller returned. Call distiller(x) first and pass its result on."
+            )
+        student_logits, regularisation = self._last_call.logits, self.losses
+        del self._last_call.logits, self._last_call.outputs
+        teacher_logits = ops.stop_gradient(self._run_teacher(x))
+        parts = self.objectives(y, teacher_logits, student_logits, sample_weight)
+        self._track(*parts, batch_size=ops.shape(teacher_logits)[0])
+        return self._total(parts, regularisation)
+
+    def _total(self, parts, regularisation):
+        total = self.weighted_sum(*parts)
+        # Keras losses are scaled for tf.distribute; what the student adds itself is not yet.
+        return total + sum(regularisation) / _replicas() if regularisation else total
+
+    def _track(self, student_loss, distillation_loss, batch_size):
+        scale = _replicas()
+        self.student_loss_tracker.update_state(student_loss * scale, sample_weight=batch_size)
+        self.distillation_loss_tracker.update_state(
+            distillation_loss * scale, sample_weight=batch_size
+        )
+
+    if _ON_TENSORFLOW:
+
+        def train_step(self, data):
+            """Train the student on one batch, in eight steps; return losses and metrics."""
+            # 1. Unpack the batch: images, labels, and the weight of each pixel.
+            x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+            # 2. The teacher answers: in inference mode, outside the tape.
+            teacher_logits = self._run_teacher(x)
+            with tf.GradientTape() as tape:
+                # 3. The student answers, in training mode.
+                student_logits, y_pred = self._run_student(x, training=True)
+                # 4. Two objectives: one on the labels, one on the teacher's logits over T.
+                parts = self.objectives(y, teacher_logits, student_logits, sample_weight)
+                # 5. Their weighted sum, with T² in front of the second.
+                loss = self._total(parts, self.student.losses)
+                scaled_loss = self.optimizer.scale_loss(loss)  # for float16; else the same
+            # 6. The gradient in the student's weights, and in nothing else.
+            gradients = tape.gradient(scaled_loss, self.student.trainable_weights)
+            # 7. The optimizer moves the student.
+            self.optimizer.apply_gradients(zip(gradients, self.student.trainable_weights))
+            # 8. Report both losses, their sum and the metrics.
+            return self._report(loss, parts, x, y, y_pred, sample_weight)
+
+        def test_step(self, data):
+            """Evaluate one batch with the same losses, all of it in inference mode."""
+            x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+            teacher_logits = self._run_teacher(x)
+            student_logits, y_pred = self._run_student(x, training=False)
+            parts = self.objectives(y, teacher_logits, student_logits, sample_weight)
+            loss = self._total(parts, self.student.losses)
+            return self._report(loss, parts, x, y, y_pred, sample_weight)
+
+        def _report(self, loss, parts, x, y, y_pred, sample_weight):
+            batch_size = tf.shape(y_pred)[0]
+            for metric in self.metrics:
+                if metric.name == "loss":
+                    metric.update_state(loss * _replicas(), sample_weight=batch_size)
+            self._track(*parts, batch_size=batch_size)
+            return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def get_config(self):
+        """Return what is needed to build the Distiller again, both networks included."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "name": self.name,
+            "student": serialize(self.student),
+            "teacher": serialize(self.teacher),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """Build a Distiller from :meth:`get_config`."""
+        deserialize = keras.saving.deserialize_keras_object
+        networks = {key: deserialize(config[key]) for key in ("student", "teacher")}
+        return cls(name=config["name"], **networks)
+
+    def get_compile_config(self):
+        """Return the arguments of :meth:`compile`, for saving."""
+        if not self.compiled:
+            return None
+        return keras.saving.serialize_keras_object(self._compile_options)
+
+    def compile_from_config(self, config):
+        """Compile as saved, so that a reloaded Distiller goes on where it stopped."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+
+def _check_pair(student, teacher):
+    for role, model in (("student", student), ("teacher", teacher)):
+        if not isinstance(model, keras.Model):
+            raise ValueError(f"{role} is {type(model).__name__}; expected a keras.Model.")
+    if student is teacher:
+        raise ValueError("student and teacher are the same model; expected two models.")
+    shared = {id(v) for v in student.variables} & {id(v) for v in teacher.variables}
+    if shared:
+        raise ValueError(
+            f"student and teacher share {len(shared)} variables, so that training one would change "
+            "the other. Build them separately, or use keras.models.clone_model."
+        )
+    outputs = [logits_model(model).output_shape for model in (student, teacher)]
+    if outputs[0][-1] != outputs[1][-1]:
+        raise ValueError(
+            f"the student has {outputs[0][-1]} classes and the teacher {outputs[1][-1]}; expected "
+            "the same classes in the same order. Build the student with "
+            f"n_classes={outputs[1][-1]}."
+        )
+    for label, pair in (("inputs", [student.input_shape, teacher.input_shape]), ("logits", outputs)):
+        if len(pair[0]) != len(pair[1]) or any(
+            a != b for a, b in zip(*pair) if None not in (a, b)
+        ):
+            raise ValueError(
+                f"the {label} of the student have shape {pair[0]}, of the teacher {pair[1]}; "
+                "expected the same, because both see the same batch."
+            )
+
+
+def _as_loss(loss, argument):
+    """Return a Keras loss object over logits, or say why the argument is none."""
+    if isinstance(loss, str):
+        raise ValueError(
+            f"{argument} is the string {loss!r}, which Keras resolves to a function over "
+            "probabilities. Pass a loss object that takes logits."
+        )
+    name = getattr(loss, "__name__", type(loss).__name__)
+    kl = isinstance(loss, keras.losses.KLDivergence) or name == "kl_divergence" and (
+        getattr(loss, "__module__", "").startswith("keras.")
+    )
+    config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
+    if kl or config.get("from_logits") is False:
+        raise ValueError(
+            f"{argument} is {name}, which takes probabilities, and the Distiller passes logits. "
+            + (
+                "Use kdlib.losses.SoftTargetKLDivergence()."
+                if argument == "distillation_loss_fn"
+                else "Build it with from_logits=True."
+            )
+        )
+    if isinstance(loss, keras.losses.Loss):
+        if loss.reduction in (None, "none"):
+            raise ValueError(f"{argument} has reduction None; expected a mean over the pixels.")
+        return loss
+    if not callable(loss):
+        raise ValueError(f"{argument} is {loss!r}; expected a keras.losses.Loss or a function.")
+    return _FunctionLoss(loss, name=argument)
+
+
+@keras.saving.register_keras_serializable(package="kdlib")
+class _FunctionLoss(keras.losses.Loss):
+    """A plain function over logits as a Keras loss, so that weights and reduction are Keras'."""
+
+    def __init__(self, fn, name=None):
+        super().__init__(name=name)
+        self.fn = fn
+
+    def call(self, y_true, y_pred):
+        return self.fn(y_true, y_pred)
+
+    def get_config(self):
+        return {"fn": keras.saving.serialize_keras_object(self.fn), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config["fn"]), config["name"])
+
+
+def _per_pixel(sample_weight, logits):
+    """Give a weight per image the axes of a weight per pixel, so that it reaches every pixel."""
+    if sample_weight is None:
+        return None
+    sample_weight = ops.convert_to_tensor(sample_weight)
+    missing = len(logits.shape) - 1 - len(sample_weight.shape)
+    return ops.reshape(sample_weight, ops.shape(sample_weight) + (1,) * missing)
+
+
+def _replicas():
+    return tf.distribute.get_strategy().num_replicas_in_sync if _ON_TENSORFLOW else 1
