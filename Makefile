@@ -1,0 +1,85 @@
+# Everything that can be done with the project. `make help` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The chapter for `make chapter` and `make store`, such as 04.
+CHAPTER ?=
+# More arguments for pytest, such as ARGS="-k distiller".
+ARGS ?=
+UV := _build/uv/bin/uv
+BUILD := jupyter-book build -W -n --keep-going --all
+
+.DEFAULT_GOAL := help
+.PHONY: help book run chapter store test test-jax test-colab lint stamp lock clean
+
+help: ## list these commands
+	@echo "Usage: make COMMAND [PYTHON=python3.12] [CHAPTER=04] [KD_MODE=full]"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+book: $(VENV)/kdlib ## build the pages from the stored outputs, and say where they are
+	$(BIN)/$(BUILD) .
+	@echo "Open file://$(CURDIR)/_build/html/index.html"
+
+run: $(VENV)/kdlib ## run the chapters here (KD_MODE=smoke) and build the pages from that
+	$(BIN)/python book/tools/execute.py run
+	cd _build/run/source && $(CURDIR)/$(BIN)/$(BUILD) --path-output .. .
+	@echo "Open file://$(CURDIR)/_build/run/_build/html/index.html"
+
+chapter: $(VENV)/kdlib ## run one chapter here, CHAPTER=04, into _build/run
+	$(BIN)/python book/tools/execute.py run --chapter "$(CHAPTER)"
+
+store: $(VENV)/kdlib ## run in full mode and store the outputs: all, or CHAPTER=04
+	$(BIN)/python book/tools/execute.py store --mode full $(if $(CHAPTER),--chapter $(CHAPTER))
+
+test: $(VENV)/kdlib ## test everything: library, chapters in smoke mode, pages
+	$(BIN)/python -m pytest $(ARGS)
+
+test-jax: $(VENV)/kdlib ## test the library on Keras with JAX
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "not tensorflow" tests/unit $(ARGS)
+
+test-colab: .venv-colab/kdlib ## test the library with the versions that Colab has
+	.venv-colab/bin/python -m pytest kdlib tests/unit $(ARGS)
+
+lint: $(VENV)/kdlib ## look for mistakes in code, chapters and workflows
+	$(BIN)/ruff check .
+	$(BIN)/python book/tools/stamp.py --check
+	$(BIN)/python -m pytest -q tests/book/test_project.py tests/notebooks/test_static.py
+
+stamp: $(VENV)/kdlib ## write Colab badge and bootstrap cell into the chapters
+	$(BIN)/python book/tools/stamp.py
+
+lock: $(UV) ## resolve requirements/direct.in anew into lock.txt
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header \
+		--no-emit-index-url --override requirements/override.txt \
+		requirements/direct.in --output-file requirements/lock.txt
+
+clean: ## remove what was built, and the environments
+	rm -rf _build $(VENV) .venv-colab .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment is made anew when the lock changes, and only then. --no-deps, since the lock is
+# complete, and one package in it declares a bound that is out of date (requirements/override.txt).
+$(VENV)/lock: requirements/lock.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
+		(3, 11) <= v < (3, 14) or sys.exit("Python 3.11, 3.12 or 3.13 is needed, $(PYTHON) is " \
+		+ "%d.%d. Name another one: make PYTHON=python3.12 ..." % v)'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+$(VENV)/kdlib: $(VENV)/lock pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation --editable .
+	touch $@
+
+.venv-colab/kdlib: requirements/colab.txt pyproject.toml
+	$(PYTHON) -m venv --clear .venv-colab
+	.venv-colab/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	.venv-colab/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		patchify==0.2.3 --editable .
+	touch $@
+
+$(UV):
+	$(PYTHON) -m venv --clear _build/uv
+	_build/uv/bin/pip install --quiet --disable-pip-version-check uv

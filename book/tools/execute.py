@@ -1,0 +1,168 @@
+"""Run chapters in fresh kernels, and either store their outputs or build the book from a copy.
+
+::
+
+    execute.py store [--chapter 04]     run, then write the outputs into notebooks/
+    execute.py run [--chapter 04]       run into _build/run/source, notebooks/ stays as it is
+
+Each chapter has one kernel and a limit on its time. A run counts only if no cell fails, nothing
+is written to standard error, no output names a folder of this machine, and all checks of the
+chapter ran. Time, peak memory, device and versions of each run go into a small record.
+"""
+
+import argparse
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+from guard import RUN_RULES
+from nbclient import NotebookClient
+from project import LIMITS, RECORD, ROOT, chapter, chapters, kernel_environment, mode
+from stamp import normalise
+
+RUN = ROOT / "_build" / "run" / "source"
+COPIED = ("_config.yml", "_toc.yml", "book", "notebooks", "kdlib")
+
+# Runs in the chapter's kernel after its last cell. Memory first: the imports below it cost some.
+PROBE = """
+import json, platform, resource, sys
+from importlib.metadata import version
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from kdlib import runtime
+print(json.dumps({
+    "peak_memory_mib": round(peak / (2**20 if sys.platform == "darwin" else 2**10)),
+    "mode": runtime.mode(),
+    "device": runtime.device_kind(),
+    "python": platform.python_version(),
+    **{name: version(name) for name in ("tensorflow", "keras", "numpy")},
+}))
+"""
+
+
+class ChapterFailed(Exception):
+    """A chapter stopped, or ran but broke a rule."""
+
+
+def execute(notebook, name, *, limit, environment, folder):
+    """Run `notebook` in place in a fresh kernel and return the record of the run.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        Changed in place: outputs and execution counts are written, metadata is normalised.
+    name : str
+        File name, for messages.
+    limit : float
+        Seconds that the whole chapter may take.
+    environment : dict
+        Environment of the kernel.
+    folder : path
+        Working folder of the kernel.
+
+    Raises
+    ------
+    ChapterFailed
+        With what went wrong, cell and message.
+    """
+    probe = nbformat.v4.new_code_cell(PROBE)
+    notebook.cells.append(probe)
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=limit,
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    start = time.perf_counter()
+    try:
+        asyncio.run(asyncio.wait_for(client.async_execute(env=environment), limit))
+    except TimeoutError:
+        raise ChapterFailed(f"{name} took more than {limit} seconds") from None
+    except Exception as error:
+        raise ChapterFailed(f"{name}: {type(error).__name__}: {error}") from None
+    seconds = time.perf_counter() - start
+    notebook.cells.pop()
+    normalise(notebook)
+    problems = [problem for rule in RUN_RULES for problem in rule(notebook, name)]
+    if problems:
+        raise ChapterFailed(f"{name} ran, but:\n  " + "\n  ".join(problems))
+    return {"seconds": round(seconds, 1), **json.loads(probe.outputs[-1].text)}
+
+
+def read_record(root):
+    """Return the record of runs under `root`, empty if there is none."""
+    path = Path(root, RECORD)
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def write_record(root, record):
+    """Write the record of runs under `root`."""
+    path = Path(root, RECORD)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def copy_book():
+    """Copy what the book is built from into the folder of runs; return that folder."""
+    shutil.rmtree(RUN, ignore_errors=True)
+    for name in COPIED:
+        source, target = ROOT / name, RUN / name
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".ipynb*"))
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    return RUN
+
+
+def run_all(paths, root, mode, cache=None):
+    """Execute the chapters `paths`, writing outputs and record under `root`; return the record."""
+    record = read_record(root)
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)
+        print(f"{path.name} ({mode}) ...", end=" ", flush=True)
+        run = execute(
+            notebook,
+            path.name,
+            limit=LIMITS[mode],
+            environment=kernel_environment(mode, cache),
+            folder=Path(root, "notebooks"),
+        )
+        nbformat.write(notebook, Path(root, "notebooks", path.name))
+        record[path.stem] = run
+        write_record(root, record)
+        print(f"{run['seconds']} s, {run['peak_memory_mib']} MiB, {run['device']}", flush=True)
+    return record
+
+
+def main():
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=("store", "run"))
+    parser.add_argument("--chapter", help="run this chapter alone, such as 04")
+    parser.add_argument("--mode", choices=tuple(LIMITS), help="instead of KD_MODE")
+    parser.add_argument("--fresh-cache", action="store_true", help="train every teacher anew")
+    parser.add_argument("--require-gpu", action="store_true", help="fail if it ran on the CPU")
+    options = parser.parse_args()
+    paths = [chapter(options.chapter)] if options.chapter else chapters()
+    root = ROOT if options.command == "store" else copy_book()
+    with tempfile.TemporaryDirectory() as cache:
+        try:
+            fresh = cache if options.fresh_cache else None
+            record = run_all(paths, root, options.mode or mode(), fresh)
+        except ChapterFailed as error:
+            sys.exit(f"\n{error}")
+    if options.require_gpu:
+        on_cpu = [path.stem for path in paths if record[path.stem]["device"] != "GPU"]
+        if on_cpu:
+            sys.exit(f"These chapters ran without a GPU: {', '.join(on_cpu)}")
+
+
+if __name__ == "__main__":
+    main()

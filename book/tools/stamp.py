@@ -1,0 +1,94 @@
+"""Write into every chapter what is the same in all of them: Colab badge, bootstrap cell, metadata.
+
+The address of the repository comes from ``_config.yml``. A stamped notebook differs from its
+neighbours in content only: cell ids are counted, and the metadata of editors is dropped.
+"""
+
+import argparse
+import re
+import sys
+
+import nbformat
+from project import ROOT, chapters, repository
+
+BADGE_IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
+BADGE = re.compile(r"\n*\[!\[[^\]]*\]\(" + re.escape(BADGE_IMAGE) + r"\)\]\([^)]*\)\n*")
+KEPT_CELL_METADATA = ("tags", "mystnb")
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python", "pygments_lexer": "ipython3"},
+}
+
+
+def badge(name, root=ROOT):
+    """Return the Markdown of the Colab badge of the notebook called `name`."""
+    url, branch = repository(root)
+    path = url.removeprefix("https://github.com/")
+    target = f"https://colab.research.google.com/github/{path}/blob/{branch}/notebooks/{name}"
+    return f"[![Open this chapter in Colab]({BADGE_IMAGE})]({target})"
+
+
+def bootstrap(root=ROOT):
+    """Return the source of the bootstrap cell.
+
+    ``--no-deps`` keeps what Colab has: patchify would replace its NumPy by one of version 1.
+    """
+    url, branch = repository(root)
+    return (
+        "# Installs kdlib when this runs in Colab. Does nothing anywhere else.\n"
+        "import sys\n\n"
+        'if "google.colab" in sys.modules:\n'
+        f'    %pip install -q --no-deps patchify==0.2.3 "kdlib @ git+{url}@{branch}"'
+    )
+
+
+def stamp_title(source, name, root=ROOT):
+    """Return the first Markdown cell with the badge right under its title."""
+    title, _, rest = BADGE.sub("\n\n", source).strip().partition("\n")
+    if not title.startswith("# "):
+        raise SystemExit(f"{name}: the first line is {title!r}, not a title such as '# Title'.")
+    return "\n\n".join(part for part in (title, badge(name, root), rest.strip()) if part)
+
+
+def stamp(notebook, name, root=ROOT):
+    """Stamp `notebook` in place and return it."""
+    tagged = [c for c in notebook.cells if "bootstrap" in c.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        raise SystemExit(f"{name}: {len(tagged)} cells bear the tag 'bootstrap', 1 was expected.")
+    notebook.cells[0].source = stamp_title(notebook.cells[0].source, name, root)
+    tagged[0].source = bootstrap(root)
+    return normalise(notebook)
+
+
+def normalise(notebook):
+    """Drop whatever differs from one editor or one run to the next; return the notebook."""
+    kept = {key: notebook.metadata[key] for key in ("widgets",) if key in notebook.metadata}
+    notebook.metadata = nbformat.from_dict(METADATA | kept)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number:02d}"
+        kept = {key: cell.metadata[key] for key in KEPT_CELL_METADATA if key in cell.metadata}
+        cell.metadata = nbformat.from_dict(kept)
+    return notebook
+
+
+def main():
+    """Stamp all chapters, or with ``--check`` only say which are not stamped."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing, fail if needed")
+    check = parser.parse_args().check
+    stale = []
+    for path in chapters():
+        before = path.read_text(encoding="utf-8")
+        after = nbformat.writes(stamp(nbformat.reads(before, as_version=4), path.name)) + "\n"
+        if before != after:
+            stale.append(path.name)
+            if not check:
+                path.write_text(after, encoding="utf-8")
+    if check and stale:
+        sys.exit(f"Run `make stamp`: {', '.join(stale)} differ from the stamp.")
+    print(f"{len(stale)} of {len(chapters())} chapters stamped anew")
+
+
+if __name__ == "__main__":
+    main()
