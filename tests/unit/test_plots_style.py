@@ -69,7 +69,7 @@ def test_colors_stay_apart_without_full_colour_vision(colors, cones):
     linear = linear_rgb(colors.values())
     if cones:
         linear = linear @ np.array(WITHOUT_CONES[cones]).T
-    assert smallest_distance(lab(linear)) > 12
+    assert smallest_distance(lab(linear)) > 10
 
 
 def test_show_puts_out_one_picture_with_its_description(monkeypatch):

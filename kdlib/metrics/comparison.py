@@ -1,0 +1,106 @@
+"""Two models beside each other: how often they agree, and how much they differ over seeds."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+
+class PairedDifference(NamedTuple):
+    """The mean of the differences of pairs, and the ends of its confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def agreement(predictions_a, predictions_b, mask=None):
+    """Return the share of pixels on which two predictions are the same.
+
+    Parameters
+    ----------
+    predictions_a, predictions_b : array of int, same shape
+        Class ids.
+    mask : array of bool, same shape, optional
+        True where a pixel counts, for example ``labels != VOID``. All count by default.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, the mask is not one of booleans, or no pixel counts.
+
+    Examples
+    --------
+    >>> agreement([0, 1, 2, 2], [0, 1, 1, 1], mask=[True, True, True, False])
+    0.6666666666666666
+    """
+    a, b = np.asarray(predictions_a), np.asarray(predictions_b)
+    mask = np.ones(a.shape, bool) if mask is None else np.asarray(mask)
+    if not a.shape == b.shape == mask.shape:
+        raise ValueError(
+            f"predictions have shapes {a.shape} and {b.shape}, the mask {mask.shape}; expected one "
+            "shape. Turn probabilities into ids with np.argmax(probabilities, axis=-1)."
+        )
+    if mask.dtype != bool:
+        raise ValueError(f"mask is {mask.dtype}; expected booleans, such as labels != VOID.")
+    if not mask.any():
+        raise ValueError("no pixel is left to compare; expected at least one True in the mask.")
+    return float(np.mean(a[mask] == b[mask]))
+
+
+def paired_difference(a, b, confidence=0.95):
+    r"""Return the mean of ``a - b`` over pairs, with its confidence interval.
+
+    For runs that share all but the method: the same seeds, in the same order. What a seed does to
+    both runs cancels in the difference. With mean :math:`\bar d` and standard deviation
+    :math:`s` (divisor :math:`n - 1`) of the :math:`n` differences, the ends are
+
+    .. math:: \bar d \pm t_{n-1}\left(\tfrac{1 + confidence}{2}\right) \frac{s}{\sqrt{n}}
+
+    with the quantile of Student's t distribution (Student 1908). It holds for differences that
+    are about normal, and over a few seeds it is wide: that is what few seeds say.
+
+    Parameters
+    ----------
+    a, b : array of float, shape (n,)
+        Scores of the two methods, pair by pair; n is 2 or more.
+    confidence : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    PairedDifference
+        ``(mean, low, high)``, in the unit of the scores.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two pairs, the lengths differ, a score is not finite, or the
+        confidence is not between 0 and 1.
+
+    Examples
+    --------
+    >>> mean, low, high = paired_difference([0.52, 0.50, 0.54], [0.50, 0.49, 0.51])
+    >>> print(f"{mean:.3f}, from {low:.3f} to {high:.3f}")
+    0.020, from -0.005 to 0.045
+    """
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if a.ndim != 1 or a.shape != b.shape or a.size < 2:
+        raise ValueError(
+            f"scores of shapes {a.shape} and {b.shape} came; expected two lists of one length, at "
+            "least 2: one score of each method per seed."
+        )
+    if not (np.all(np.isfinite(a)) and np.all(np.isfinite(b))):
+        raise ValueError("a score is NaN or infinite; leave out the pair whose run failed.")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence!r}; expected a number between 0 and 1.")
+    differences = a - b
+    mean = float(differences.mean())
+    error = differences.std(ddof=1) / np.sqrt(differences.size)
+    reach = float(stdtrit(differences.size - 1, (1 + confidence) / 2) * error)
+    return PairedDifference(mean, mean - reach, mean + reach)
