@@ -156,7 +156,8 @@ def logits_and_outputs(model):
     >>> both.output_shape
     [(None, 16, 16, 3), (None, 16, 16, 3)]
     """
-    return keras.Model(model.inputs, [_logits_of(model), model.output], name=f"{model.name}_both")
+    logits, inputs = _logits_of(model), _inputs_of(model)
+    return keras.Model(inputs, [logits, model.outputs[0]], name=f"{model.name}_both")
 
 
 def logits_model(model):
@@ -169,7 +170,8 @@ def logits_model(model):
     >>> logits_model(unet((2, 2, 2, 2, 2), 3, 16, 16)).output_shape
     (None, 16, 16, 3)
     """
-    return keras.Model(model.inputs, _logits_of(model), name=f"{model.name}_logits")
+    logits = _logits_of(model)
+    return keras.Model(_inputs_of(model), logits, name=f"{model.name}_logits")
 
 
 def _logits_of(model):
@@ -186,6 +188,11 @@ def _logits_of(model):
             f"model {model.name!r} is not a functional model, so the output of its layer 'logits' "
             "cannot be reached. Build it with keras.Input and keras.Model, or keras.Sequential."
         ) from error
+
+
+def _inputs_of(model):
+    # A list of one would make Keras expect a list at every call.
+    return model.inputs[0] if len(model.inputs) == 1 else model.inputs
 
 
 class _Block:

@@ -1,0 +1,307 @@
+"""The trainings that the chapters share: how long, with which optimizer, from which batches.
+
+A chapter shows one training in the open and leaves the others to these few functions, so that
+every model of the book is trained alike and a comparison between two of them is fair.
+"""
+
+import dataclasses
+import hashlib
+import os
+
+import keras
+
+from kdlib import runtime
+from kdlib.data import VOID, Batches
+from kdlib.unet import multi_student_unet_model, multi_teacher_unet_model
+
+BUILDERS = {"teacher": multi_teacher_unet_model, "student": multi_student_unet_model}
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a U-Net is trained: everything but the data and the seed.
+
+    Parameters
+    ----------
+    epochs, steps_per_epoch : int
+        Length of the training. An epoch here is a number of steps, not a pass over the patches.
+    batch_size : int
+        Crops a step.
+    crop : int
+        Height and width of the random crops, in pixels, divisible by 16.
+    learning_rate : float
+        The peak: reached after ``warmup_steps``, then lowered along a half cosine to zero.
+    warmup_steps : int
+        Steps in which the rate rises in a straight line from zero.
+    dropout, normalization
+        As in :func:`kdlib.unet.unet`.
+
+    Examples
+    --------
+    >>> recipe = Recipe(epochs=2, steps_per_epoch=5, batch_size=8, crop=64, learning_rate=3e-3)
+    >>> recipe.steps
+    10
+    """
+
+    epochs: int
+    steps_per_epoch: int
+    batch_size: int
+    crop: int
+    learning_rate: float
+    warmup_steps: int = 50
+    dropout: float = 0.1
+    normalization: str | None = "batch"
+
+    @property
+    def steps(self):
+        """Number of training steps in all."""
+        return self.epochs * self.steps_per_epoch
+
+    def optimizer(self):
+        """Return Adam (Kingma and Ba 2015) with a warm-up and cosine decay over the training."""
+        warmup = min(self.warmup_steps, self.steps // 2)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0, self.steps - warmup, warmup_target=self.learning_rate, warmup_steps=warmup
+        )
+        return keras.optimizers.Adam(schedule)
+
+    def batches(self, patches, seed=0):
+        """Return random crops of the patches, flipped and turned, void pixels at weight 0."""
+        return Batches(
+            patches,
+            self.batch_size,
+            crop=self.crop,
+            augment=True,
+            steps=self.steps_per_epoch,
+            shuffle=True,
+            seed=seed,
+        )
+
+
+RECIPES = {
+    "teacher": {
+        "smoke": Recipe(6, 40, batch_size=16, crop=64, learning_rate=5e-3),
+        "full": Recipe(20, 50, batch_size=16, crop=128, learning_rate=3e-3, warmup_steps=100),
+    },
+    "student": {
+        "smoke": Recipe(4, 40, batch_size=16, crop=64, learning_rate=1e-2),
+        "full": Recipe(20, 50, batch_size=16, crop=128, learning_rate=5e-3, warmup_steps=100),
+    },
+}
+
+
+def recipe(role):
+    """Return the recipe of ``"teacher"`` or ``"student"`` for the run mode.
+
+    Raises
+    ------
+    ValueError
+        If there is no such role.
+
+    Examples
+    --------
+    >>> recipe("student").normalization
+    'batch'
+    """
+    if role not in RECIPES:
+        raise ValueError(f"role is {role!r}; expected 'teacher' or 'student'.")
+    return runtime.pick(**RECIPES[role])
+
+
+def build(role, seed=0):
+    """Return a fresh, untrained teacher or student of the recipe, for images of any size.
+
+    Parameters
+    ----------
+    role : {"teacher", "student"}
+    seed : int
+        Decides the initial weights: the same seed gives the same weights.
+
+    Returns
+    -------
+    keras.Model
+        Takes any height and width divisible by 16.
+
+    Examples
+    --------
+    >>> build("student").input_shape
+    (None, None, None, 3)
+    """
+    chosen = recipe(role)
+    runtime.set_seed(seed)
+    return BUILDERS[role](
+        image_height=None,
+        image_width=None,
+        dropout=chosen.dropout,
+        normalization=chosen.normalization,
+    )
+
+
+def fit(model, patches, chosen, seed=0, callbacks=(), verbose=0):
+    """Train a compiled model or Distiller by a recipe; return its Keras history.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled, with ``chosen.optimizer()`` if the rates are to follow the recipe.
+    patches : Patches
+        The training patches.
+    chosen : Recipe
+        Gives length, batch size and crops.
+    seed : int
+        Decides order, crops, flips, turns and dropout: the same seed gives two models the same
+        batches, which is what makes a comparison paired.
+    callbacks : sequence of keras.callbacks.Callback
+        Run after the one that seeds the epochs.
+    verbose : {0, 1, 2}
+        As in ``keras.Model.fit``: 2 prints one line an epoch.
+
+    Returns
+    -------
+    keras.callbacks.History
+    """
+    batches = chosen.batches(patches, seed)
+    return model.fit(
+        batches,
+        epochs=chosen.epochs,
+        callbacks=[EpochSeeds(batches, seed), *callbacks],
+        verbose=verbose,
+    )
+
+
+def compile_alone(model, chosen, metrics=None):
+    """Compile a model to learn from labels only, with the loss that the Distiller uses at α = 1.
+
+    Examples
+    --------
+    >>> compile_alone(build("student"), recipe("student"))
+    """
+    model.compile(
+        chosen.optimizer(),
+        loss=keras.losses.SparseCategoricalCrossentropy(),
+        weighted_metrics=metrics,
+        jit_compile=runtime.jit_compile(),
+    )
+
+
+def trained_teacher(image_set, split, seed=0, retrain=False):
+    """Return the teacher of this run mode: from the cache, or trained now and cached.
+
+    Parameters
+    ----------
+    image_set : ImageSet
+        Where the patches come from; its fingerprint names the file in the cache.
+    split : Split
+        Its training patches train the teacher.
+    seed : int
+        Decides weights and batches.
+    retrain : bool
+        Whether to train even if there is a teacher in the cache.
+
+    Returns
+    -------
+    keras.Model
+        The teacher, trained by ``recipe("teacher")``.
+
+    Raises
+    ------
+    ValueError
+        If the file in the cache is damaged.
+    """
+    chosen, model = recipe("teacher"), build("teacher", seed)
+    path = _teacher_path(image_set, split, chosen, seed)
+    if path.exists() and not retrain:
+        print(f"Teacher from the cache: {path.name}")
+        _load(model, path)
+        return model
+    print(f"Training the teacher: {chosen.steps} steps of {chosen.batch_size} crops.")
+    compile_alone(model, chosen)
+    fit(model, split.train, chosen, seed)
+    save_teacher(model, image_set, split, seed)
+    return model
+
+
+def save_teacher(model, image_set, split, seed=0):
+    """Put a trained teacher where :func:`trained_teacher` finds it. Return the file's path."""
+    path = _teacher_path(image_set, split, recipe("teacher"), seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Written beside and renamed: whoever reads meanwhile finds a whole file or none.
+    partial = path.with_name(f"{os.getpid()}-{path.name}")
+    model.save_weights(partial)
+    os.replace(partial, path)
+    return path
+
+
+class EpochSeeds(keras.callbacks.Callback):
+    """Make each epoch depend on seed and epoch alone, so that a resumed run equals an unbroken one.
+
+    At the start of an epoch it sets the epoch of the batches and the seeds of all dropout layers.
+    Put it before ``keras.callbacks.BackupAndRestore`` in the list of callbacks.
+
+    Parameters
+    ----------
+    batches : Batches
+        The training batches.
+    seed : int
+        The seed of the run.
+    """
+
+    def __init__(self, batches, seed=0):
+        super().__init__()
+        self.batches, self.seed = batches, seed
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Seed the epoch."""
+        self.batches.epoch = epoch
+        network = getattr(self.model, "student", self.model)
+        for place, layer in enumerate(network.layers):
+            if isinstance(layer, keras.layers.Dropout):
+                layer.seed_generator.state.assign([self.seed * 1000 + epoch, place])
+
+
+class FairCurves(keras.callbacks.Callback):
+    """After each epoch, evaluate in inference mode on fixed patches: curves that can be compared.
+
+    The loss that ``fit`` prints is an average over the epoch, with dropout on and over changing
+    crops. This one has the same definition for every set of patches.
+
+    Parameters
+    ----------
+    sets : dict of str to Patches
+        What to evaluate on, by name, for example ``{"training": ..., "validation": ...}``.
+    batch_size : int
+        Patches at a time.
+
+    Attributes
+    ----------
+    curves : dict
+        For each name a list of dicts, one an epoch, of what ``evaluate`` returns.
+    """
+
+    def __init__(self, sets, batch_size=16):
+        super().__init__()
+        self.batches = {name: Batches(patches, batch_size) for name, patches in sets.items()}
+        self.curves = {name: [] for name in sets}
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Evaluate on every set."""
+        for name, batches in self.batches.items():
+            scores = self.model.evaluate(batches, verbose=0, return_dict=True)
+            self.curves[name].append(scores)
+
+
+def _teacher_path(image_set, split, chosen, seed):
+    key = repr((image_set.fingerprint(), split.by, len(split.train), chosen, seed, VOID))
+    digest = hashlib.sha256(key.encode()).hexdigest()[:12]
+    name = f"teacher-{image_set.name}-{runtime.mode()}-{digest}.weights.h5"
+    return runtime.cache_dir() / "teachers" / name
+
+
+def _load(model, path):
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(
+            f"{path} is no teacher that this version can read ({error}). Delete the file, or call "
+            "trained_teacher with retrain=True."
+        ) from error

@@ -1,0 +1,118 @@
+"""What only TensorFlow shows: the explicit steps, the tape, MirroredStrategy, float16 scaling."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.tensorflow
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("the explicit steps are TensorFlow's", allow_module_level=True)
+
+import tensorflow as tf  # noqa: E402
+
+from kdlib.distiller import Distiller  # noqa: E402
+from tests.unit.test_distiller import batch, distiller, values  # noqa: E402
+
+
+class Neutral(Distiller):
+    """The Distiller with Keras' own steps, as JAX and PyTorch run it."""
+
+    train_step = keras.Model.train_step
+    test_step = keras.Model.test_step
+
+
+def both_kinds(**options):
+    explicit = distiller(normalization="batch", **options)
+    neutral = Neutral(*(keras.models.clone_model(m) for m in (explicit.student,
+                                                               explicit.teacher)))
+    for a, b in ((explicit.student, neutral.student), (explicit.teacher, neutral.teacher)):
+        b.set_weights(a.get_weights())
+    neutral.compile(keras.optimizers.SGD(0.1), alpha=0.3, temperature=2.0)
+    return explicit, neutral
+
+
+def test_explicit_and_neutral_steps_give_the_same_gradients():
+    explicit, neutral = both_kinds()
+    x, y, weight = (tf.constant(part) for part in batch())
+    with tf.GradientTape() as tape:
+        z_s, _ = explicit._run_student(x, training=True)
+        parts = explicit.objectives(y, explicit._run_teacher(x), z_s, weight)
+        loss = explicit.weighted_sum(*parts)
+    expected = tape.gradient(loss, explicit.student.trainable_variables)
+    with tf.GradientTape() as tape:
+        loss = neutral.compute_loss(x, y, neutral(x, training=True), weight)
+    got = tape.gradient(loss, neutral.student.trainable_variables)
+    for a, b in zip(expected, got, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_explicit_and_neutral_steps_give_the_same_weights_after_ten_steps():
+    x, y, weight = batch()
+    results = []
+    for model in both_kinds():
+        history = model.fit(x, y, sample_weight=weight, epochs=10, batch_size=4, shuffle=False,
+                            verbose=0).history
+        evaluated = model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
+        results.append((values(model.student.variables), history, evaluated))
+    (weights_a, history_a, result_a), (weights_b, history_b, result_b) = results
+    for a, b in zip(weights_a, weights_b, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    assert result_a == pytest.approx(result_b, rel=1e-5)
+    for key, curve in history_a.items():
+        np.testing.assert_allclose(curve, history_b[key], rtol=1e-5)
+
+
+def test_no_gradient_reaches_the_teacher():
+    model = distiller()
+    x, y, _ = batch()
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(x, y, model(x, training=True))
+    assert all(g is None for g in tape.gradient(loss, model.teacher.trainable_variables))
+
+
+def test_a_float16_loss_is_scaled_before_the_gradient_and_reported_unscaled():
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=1024)
+    scaled, plain = distiller(optimizer=optimizer), distiller()
+    x, y, _ = batch()
+    first, second = (m.fit(x, y, verbose=0, batch_size=4).history for m in (scaled, plain))
+    assert first["loss"] == pytest.approx(second["loss"], rel=1e-5)
+    for a, b in zip(values(scaled.student.trainable_variables),
+                    values(plain.student.trainable_variables), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+MIRRORED = """
+    import json, sys
+    import numpy as np
+    import tensorflow as tf
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    from tests.unit.test_distiller import batch, distiller
+    x, y, weight = batch(8)
+    results = []
+    for devices in (["CPU:0"], ["CPU:0", "CPU:1"]):
+        with tf.distribute.MirroredStrategy(devices).scope():
+            model = distiller()
+        fit = model.fit(x, y, sample_weight=weight, batch_size=8, epochs=5, shuffle=False,
+                        verbose=0)
+        loss = model.evaluate(x, y, sample_weight=weight, batch_size=8, verbose=0)
+        weights = np.concatenate([v.ravel() for v in model.student.get_weights()])
+        results.append([fit.history["loss"], fit.history["student_loss"],
+                        fit.history["distillation_loss"], list(map(float, loss)),
+                        weights.tolist()])
+    json.dump(results, sys.stdout)
+"""
+
+
+def test_two_replicas_give_what_one_device_gives():
+    run = subprocess.run([sys.executable, "-c", textwrap.dedent(MIRRORED)], capture_output=True,
+                         text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stderr[-2000:]
+    one, two = json.loads(run.stdout.splitlines()[-1])
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,187 @@
+"""Soft-target losses against NumPy in float64, closed forms and properties, on any backend."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import ops
+
+from kdlib import softening
+from kdlib.losses import SoftTargetKLDivergence, checked_alpha, kl_divergence
+
+cases = st.tuples(
+    st.integers(0, 2**32 - 1),  # seed
+    st.lists(st.integers(1, 5), min_size=0, max_size=3),  # batch, height, width
+    st.integers(2, 9),  # classes
+    st.floats(0.5, 1000),  # temperature
+    st.floats(0.1, 1e4),  # size of the logits
+)
+
+
+def draw(case):
+    seed, shape, classes, temperature, size = case
+    rng = np.random.default_rng(seed)
+    pair = rng.uniform(-size, size, (2, *shape, classes)).astype("float32")
+    return pair[0], pair[1], temperature
+
+
+def reference(teacher, student, temperature):
+    """The divergence and its gradient in the student's logits, in float64, term by term."""
+    log_p = softening.log_softmax(teacher, temperature)
+    log_q = softening.log_softmax(student, temperature)
+    p, q = np.exp(log_p), np.exp(log_q)
+    return (p * (log_p - log_q)).sum(-1), (q - p) / temperature
+
+
+def gradient(function, student):
+    """The gradient of a scalar function of the student's logits, on the running backend."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        return np.asarray(jax.grad(function)(student))
+    if backend == "torch":
+        import torch
+
+        z = torch.tensor(student, requires_grad=True)
+        function(z).backward()
+        return z.grad.numpy()
+    import tensorflow as tf
+
+    z = tf.constant(student)
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        value = function(z)
+    return tape.gradient(value, z).numpy()
+
+
+@given(cases)
+@settings(max_examples=60, deadline=None)
+def test_value_equals_the_float64_reference(case):
+    teacher, student, temperature = draw(case)
+    value = ops.convert_to_numpy(kl_divergence(teacher, student, temperature))
+    expected, _ = reference(teacher, student, temperature)
+    # The scale of the terms that are subtracted bounds what float32 can resolve.
+    scale = np.abs(np.stack([teacher, student]).astype(float)).max() / temperature
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6 * max(scale, 1))
+
+
+@given(cases)
+@settings(max_examples=25, deadline=None)
+def test_gradient_equals_the_closed_form(case):
+    teacher, student, temperature = draw(case)
+    got = gradient(lambda z: ops.sum(kl_divergence(teacher, z, temperature)), student)
+    _, expected = reference(teacher, student, temperature)
+    # q - p is a difference of rounded probabilities: float32 resolves 1e-7 of 1.
+    scale = max(np.abs(np.stack([teacher, student]).astype(float)).max() / temperature, 1)
+    tolerance = 2e-7 * scale / temperature
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=tolerance)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0, 4.0, 20.0])
+def test_hundreds_of_usual_pixels_are_right_to_1e_5(temperature):
+    rng = np.random.default_rng(3)
+    teacher, student = rng.normal(0, 3, (2, 500, 6)).astype("float32")
+    value = ops.convert_to_numpy(kl_divergence(teacher, student, temperature)).mean()
+    expected, slope = reference(teacher, student, temperature)
+    assert value == pytest.approx(expected.mean(), rel=1e-5)
+    got = gradient(lambda z: ops.sum(kl_divergence(teacher, z, temperature)), student)
+    assert np.abs(got - slope).max() <= 1e-5 * np.abs(slope).max()
+
+
+def test_shift_of_either_logits_changes_nothing():
+    rng = np.random.default_rng(0)
+    teacher, student = rng.normal(size=(2, 5, 6))
+    before = ops.convert_to_numpy(kl_divergence(teacher, student, 3.0))
+    after = ops.convert_to_numpy(kl_divergence(teacher + 10, student - 7, 3.0))
+    np.testing.assert_allclose(after, before, rtol=1e-4)
+
+
+def test_the_order_of_the_classes_does_not_matter():
+    rng = np.random.default_rng(1)
+    teacher, student = rng.normal(size=(2, 5, 6))
+    order = rng.permutation(6)
+    before = ops.convert_to_numpy(kl_divergence(teacher, student, 2.0))
+    after = ops.convert_to_numpy(kl_divergence(teacher[:, order], student[:, order], 2.0))
+    np.testing.assert_allclose(after, before, rtol=1e-5)
+
+
+def test_t_squared_times_kl_tends_to_half_the_variance_of_the_difference():
+    rng = np.random.default_rng(2)
+    teacher, student = rng.normal(0, 3, (2, 10, 6))
+    limit = 0.5 * (teacher - student).var(-1)
+    errors = []
+    for temperature in (10.0, 100.0, 1000.0):
+        value = temperature**2 * reference(teacher, student, temperature)[0]
+        errors.append(np.abs(value / limit - 1).max())
+    assert errors[0] > errors[1] > errors[2] and errors[2] < 0.01
+    # In float32 the small divergence drowns in rounding long before; at T = 30 it is still there.
+    value = 900 * ops.convert_to_numpy(kl_divergence(teacher, student, 30.0))
+    expected = 900 * reference(teacher, student, 30.0)[0]
+    np.testing.assert_allclose(value, expected, rtol=0.01, atol=1e-3)
+
+
+def test_a_student_like_the_teacher_has_no_loss():
+    z = np.random.default_rng(4).normal(size=(3, 6))
+    np.testing.assert_allclose(ops.convert_to_numpy(kl_divergence(z, z, 5.0)), 0, atol=1e-6)
+
+
+def test_half_precision_logits_are_computed_in_float32():
+    z = ops.cast(np.array([[4.0, 1.0, -2.0]]), "bfloat16")
+    assert keras.backend.standardize_dtype(kl_divergence(z, z).dtype) == "float32"
+
+
+def test_loss_object_is_the_weighted_mean_over_pixels():
+    rng = np.random.default_rng(5)
+    teacher, student = rng.normal(size=(2, 2, 3, 3, 6)).astype("float32")
+    weight = rng.integers(0, 2, (2, 3, 3)).astype("float32")
+    each, _ = reference(teacher, student, 1.0)
+    loss = SoftTargetKLDivergence()
+    assert float(loss(teacher, student)) == pytest.approx(each.mean(), rel=1e-5)
+    weighted = float(loss(teacher, student, sample_weight=weight))
+    assert weighted == pytest.approx((each * weight).sum() / 18, rel=1e-5)
+
+
+def test_the_mean_does_not_depend_on_batch_or_image_size():
+    rng = np.random.default_rng(6)
+    teacher, student = rng.normal(size=(2, 2, 4, 4, 6)).astype("float32")
+    loss = SoftTargetKLDivergence()
+    small = float(loss(teacher, student))
+    larger = [np.tile(z, (3, 2, 5, 1)) for z in (teacher, student)]
+    assert float(loss(*larger)) == pytest.approx(small, rel=1e-5)
+
+
+def test_loss_object_survives_saving():
+    config = keras.saving.serialize_keras_object(SoftTargetKLDivergence(name="soft"))
+    again = keras.saving.deserialize_keras_object(config)
+    assert isinstance(again, SoftTargetKLDivergence) and again.name == "soft"
+
+
+def test_equals_keras_distillation_when_it_is_given_a_loss_object():
+    distillation = pytest.importorskip("keras.distillation")
+    rng = np.random.default_rng(7)
+    teacher, student = rng.normal(0, 2, (2, 8, 6)).astype("float32")
+    theirs = distillation.LogitsDistillation(loss=keras.losses.KLDivergence(), temperature=3.0)
+    value = float(theirs.compute_loss(ops.convert_to_tensor(teacher),
+                                      ops.convert_to_tensor(student)))
+    ours = 9 * float(ops.mean(kl_divergence(teacher, student, 3.0)))
+    assert ours == pytest.approx(value, rel=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [0, -2, float("nan"), float("inf"), "3", True])
+def test_temperature_must_be_positive(temperature):
+    with pytest.raises(ValueError, match="expected a positive number"):
+        kl_divergence([[1.0, 0.0]], [[0.0, 1.0]], temperature)
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.3, float("nan"), "0.5", None, True])
+def test_alpha_must_be_a_share(alpha):
+    with pytest.raises(ValueError, match="expected a number from 0"):
+        checked_alpha(alpha)
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (3, 6), (6,), (2, 1, 6)])
+def test_shapes_must_match(shape):
+    with pytest.raises(ValueError, match="expected the same shape"):
+        kl_divergence(np.zeros((2, 6)), np.zeros(shape))
