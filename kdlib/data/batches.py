@@ -76,9 +76,11 @@ class Batches(keras.utils.PyDataset):
         self.epoch = 0
 
     def __len__(self):
+        """Batches an epoch."""
         return self.steps or -(-len(self.patches) // self.batch_size)
 
     def __getitem__(self, index):
+        """Give inputs, labels and sample weights of one batch of the current epoch."""
         if not 0 <= index < len(self):
             raise IndexError(f"batch {index} of {len(self)}")
         chosen = self._choose(index)
@@ -90,6 +92,7 @@ class Batches(keras.utils.PyDataset):
         return images * np.float32(1 / 255), labels.astype(np.int32), weight
 
     def on_epoch_end(self):
+        """Go on to the next epoch; ``fit`` calls this."""
         self.epoch += 1
 
     def _choose(self, index):

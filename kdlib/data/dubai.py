@@ -186,9 +186,7 @@ def fetch():
         try:
             return _store(_download(force=True))
         except (ValueError, FileNotFoundError) as error:
-            raise ConnectionError(
-                f"the download is not the published data set: {error}"
-            ) from error
+            raise ConnectionError(f"the download is not the published data set: {error}") from error
 
 
 def _answers():
@@ -246,7 +244,9 @@ def _store(source):
     except OSError as error:
         if isinstance(error, FileNotFoundError) or target.is_dir():
             raise
-        raise ConnectionError(f"the cache {target} cannot be written ({error.strerror}).") from error
+        raise ConnectionError(
+            f"the cache {target} cannot be written ({error.strerror})."
+        ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return target

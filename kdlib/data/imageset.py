@@ -38,6 +38,7 @@ class ImageSet:
     credit: str
 
     def __post_init__(self):
+        """Refuse images and labels that do not belong together."""
         lengths = [len(each) for each in (self.images, self.labels, self.tile, self.part)]
         if len(set(lengths)) != 1:
             raise ValueError(
@@ -52,6 +53,7 @@ class ImageSet:
                 )
 
     def __len__(self):
+        """Number of images."""
         return len(self.images)
 
     def title(self, index):

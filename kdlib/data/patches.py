@@ -36,6 +36,7 @@ class Patches:
     column: np.ndarray
 
     def __len__(self):
+        """Number of patches."""
         return len(self.images)
 
     def take(self, indices):
@@ -137,7 +138,9 @@ def join(values, patches, image_index):
     """
     values = np.asarray(values)
     if len(values) != len(patches):
-        raise ValueError(f"expected one entry for each of {len(patches)} patches; got {len(values)}")
+        raise ValueError(
+            f"expected one entry for each of {len(patches)} patches; got {len(values)}"
+        )
     here = np.flatnonzero(patches.image_index == image_index)
     rows, columns = patches.row[here].max(initial=-1) + 1, patches.column[here].max(initial=-1) + 1
     if not len(here) or len(here) != rows * columns:
