@@ -10,17 +10,15 @@
 from kdlib.data import dubai, synthetic
 from kdlib.data.batches import Batches
 from kdlib.data.classes import CLASS_NAMES, N_CLASSES, PALETTE, VOID, decode, encode
+from kdlib.data.folder import read_folder
 from kdlib.data.imageset import ImageSet
 from kdlib.data.patches import (
     Patches,
-    Split,
-    check_classes,
-    check_disjoint,
     class_shares,
     cut,
     join,
-    split,
 )
+from kdlib.data.splits import Split, check_classes, check_disjoint, split
 
 __all__ = [
     "CLASS_NAMES",
@@ -39,6 +37,7 @@ __all__ = [
     "encode",
     "join",
     "load",
+    "read_folder",
     "split",
 ]
 
@@ -49,9 +48,9 @@ def load(source="auto"):
     Parameters
     ----------
     source : str
-        "dubai": from the folder in ``KD_DUBAI_DIR``, else from the cache, else downloaded; an
-        error if none works. "city": the procedural city, drawn in seconds. "auto": the first,
-        and if that fails the second, with a printed line that says which and why.
+        "dubai": the images from the folder in ``KD_DUBAI_DIR``, else from the cache, else
+        downloaded; an error if that fails. "city": the procedural city, drawn in seconds.
+        "auto": as "dubai", but if that fails, the city; printed lines say which and why.
 
     Returns
     -------
@@ -60,12 +59,9 @@ def load(source="auto"):
     Raises
     ------
     ValueError
-        If the source is unknown, or the Dubai images are damaged (only for "dubai", or when
-        ``KD_DUBAI_DIR`` is set: a folder that you name is never replaced by another source).
-    FileNotFoundError
-        If the Dubai images are missing (likewise).
-    ConnectionError
-        If the Dubai images cannot be downloaded (only for "dubai").
+        If the source is unknown. For "dubai", also if the images are damaged.
+    FileNotFoundError, PermissionError, ConnectionError
+        For "dubai" alone: if the images are missing, or cannot be stored, or not be downloaded.
     """
     if source not in ("auto", "dubai", "city"):
         raise ValueError(f"expected source 'auto', 'dubai' or 'city'; got {source!r}")
@@ -75,9 +71,12 @@ def load(source="auto"):
         return dubai.load()
     try:
         images = dubai.load()
-    except (FileNotFoundError, ConnectionError, ValueError) as error:
-        print(f"The Dubai images cannot be had: {error}")
-        print("Using the procedural city instead: drawn, not photographed. Scores will differ.")
-        return synthetic.city()
-    print(f"Using the Dubai images: {len(images)} photographs.")
+    except (OSError, ValueError) as error:
+        print(f"The Dubai images cannot be had. {error}")
+        images = synthetic.city()
+        print(
+            f"Using the procedural city instead: {len(images)} images, drawn, not photographed."
+        )
+    else:
+        print(f"Using the Dubai images: {len(images)} photographs.")
     return images

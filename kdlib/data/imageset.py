@@ -53,7 +53,7 @@ class ImageSet:
                 )
 
     def __len__(self):
-        """Number of images."""
+        """Return the number of images."""
         return len(self.images)
 
     def title(self, index):

@@ -1,17 +1,11 @@
-"""Square patches cut from the images, and the ways to split them."""
+"""Square patches, cut from the images and put together again."""
 
 import dataclasses
 
 import numpy as np
 from patchify import patchify, unpatchify
 
-from kdlib.data.classes import CLASS_NAMES, N_CLASSES, VOID
-
-TEST_PARTS = (3, 9)
-"""Parts of every tile that are the test set in the split by image: fixed and published."""
-
-VALIDATION_PARTS = (6,)
-"""Parts of every tile that are the validation set in the splits by image and by tile."""
+from kdlib.data.classes import N_CLASSES
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -36,23 +30,13 @@ class Patches:
     column: np.ndarray
 
     def __len__(self):
-        """Number of patches."""
+        """Return the number of patches."""
         return len(self.images)
 
     def take(self, indices):
         """Give the patches at these indices (or where a boolean mask is true), as copies."""
         fields = dataclasses.fields(self)
         return Patches(**{field.name: getattr(self, field.name)[indices] for field in fields})
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Split:
-    """Patches to learn from, to choose with, and to judge by. ``by`` names the rule."""
-
-    train: Patches
-    validation: Patches
-    test: Patches
-    by: str
 
 
 def cut(image_set, size=256):
@@ -154,121 +138,6 @@ def join(values, patches, image_index):
     if values.ndim == 3:
         return unpatchify(grid, (height, width))
     return unpatchify(grid[:, :, np.newaxis], (height, width, values.shape[3]))
-
-
-def split(patches, image_set, by="image", held_out_tile=None, seed=0):
-    """Divide patches into train, validation and test.
-
-    Parameters
-    ----------
-    patches : Patches
-        As :func:`cut` gives them.
-    image_set : ImageSet
-        The images that they were cut from.
-    by : str
-        "image": the parts 3 and 9 of every tile are the test set, part 6 is for validation; fixed.
-        "tile": the held-out tile is the test set, part 6 of every other tile is for validation.
-        "patch": drawn at random, in the same proportions as "image". Neighbours in one image end
-        up on both sides: for the lesson on leaks only.
-    held_out_tile : int, optional
-        Which tile to hold out, for "tile" alone.
-    seed : int
-        For "patch" alone.
-
-    Returns
-    -------
-    Split
-
-    Raises
-    ------
-    ValueError
-        If ``by`` is unknown, or the tile is missing or not among the patches.
-    """
-    if by not in ("image", "tile", "patch"):
-        raise ValueError(f"expected by='image', 'tile' or 'patch'; got {by!r}")
-    if (by == "tile") != (held_out_tile is not None):
-        raise ValueError(
-            f"held_out_tile belongs to by='tile', and only to it; got by={by!r}, "
-            f"held_out_tile={held_out_tile!r}"
-        )
-    if by == "patch":
-        order = np.random.default_rng(seed).permutation(len(patches))
-        test, validation = _random_masks(order)
-    else:
-        part = np.asarray(image_set.part)[patches.image_index]
-        test = np.isin(part, TEST_PARTS)
-        validation = np.isin(part, VALIDATION_PARTS)
-        if by == "tile":
-            test = _tile_mask(patches, held_out_tile)
-            validation &= ~test
-    train = ~(test | validation)
-    return Split(*(patches.take(mask) for mask in (train, validation, test)), by=by)
-
-
-def _random_masks(order):
-    """Mark the first two ninths of a random order as test, the next ninth as validation."""
-    parts = 9
-    n_test = round(len(order) * len(TEST_PARTS) / parts)
-    n_validation = round(len(order) * len(VALIDATION_PARTS) / parts)
-    place = np.argsort(order)
-    return place < n_test, (place >= n_test) & (place < n_test + n_validation)
-
-
-def _tile_mask(patches, held_out_tile):
-    """Mark the patches of the held-out tile."""
-    mask = patches.tile == held_out_tile
-    if not mask.any():
-        raise ValueError(
-            f"held_out_tile={held_out_tile!r} is not among the tiles {np.unique(patches.tile)}"
-        )
-    return mask
-
-
-def check_disjoint(split):
-    """Prove that no image gave patches to two parts of a split.
-
-    Parameters
-    ----------
-    split : Split
-
-    Raises
-    ------
-    ValueError
-        If an image is in two parts. The message names the parts and the images.
-    """
-    images = {
-        name: set(getattr(split, name).image_index.tolist())
-        for name in ("train", "validation", "test")
-    }
-    for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        shared = sorted(images[first] & images[second])
-        if shared:
-            listed = ", ".join(map(str, shared[:10])) + (", ..." if len(shared) > 10 else "")
-            raise ValueError(
-                f"split by {split.by}: {first} and {second} share {len(shared)} images "
-                f"(numbers {listed}). Split by image or by tile."
-            )
-
-
-def check_classes(split, void_class=VOID):
-    """Prove that every named class has pixels in all three parts of a split.
-
-    Parameters
-    ----------
-    split : Split
-    void_class : int or None
-        Class that may be absent.
-
-    Raises
-    ------
-    ValueError
-        If a class is missing. The message names the part and the classes.
-    """
-    for name in ("train", "validation", "test"):
-        shares = class_shares(getattr(split, name).labels)
-        missing = [CLASS_NAMES[c] for c in np.flatnonzero(shares == 0) if c != void_class]
-        if missing:
-            raise ValueError(f"split by {split.by}: no {', '.join(missing)} in {name}")
 
 
 def class_shares(labels, n_classes=N_CLASSES):
