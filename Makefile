@@ -5,25 +5,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The chapter for `make chapter` and `make store`, such as 04.
 CHAPTER ?=
-# More arguments for pytest, such as ARGS="-k distiller".
+# More arguments: for pytest, such as ARGS="-k distiller", and for `make run`.
 ARGS ?=
+RUN_ARGS ?=
 UV := _build/uv/bin/uv
-BUILD := jupyter-book build -W -n --keep-going --all
+BUILD := $(CURDIR)/$(BIN)/jupyter-book build -W -n --keep-going --all
 
 .DEFAULT_GOAL := help
-.PHONY: help book run chapter store test test-jax test-colab lint stamp lock clean
+.PHONY: help book run chapter store test test-jax test-colab in-colab gpu lint stamp lock clean
 
 help: ## list these commands
 	@echo "Usage: make COMMAND [PYTHON=python3.12] [CHAPTER=04] [KD_MODE=full]"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 book: $(VENV)/kdlib ## build the pages from the stored outputs, and say where they are
-	$(BIN)/$(BUILD) .
+	$(BUILD) .
 	@echo "Open file://$(CURDIR)/_build/html/index.html"
 
 run: $(VENV)/kdlib ## run the chapters here (KD_MODE=smoke) and build the pages from that
-	$(BIN)/python book/tools/execute.py run
-	cd _build/run/source && $(CURDIR)/$(BIN)/$(BUILD) --path-output .. .
+	$(BIN)/python book/tools/execute.py run $(RUN_ARGS)
+	cd _build/run/source && $(BUILD) --path-output .. .
 	@echo "Open file://$(CURDIR)/_build/run/_build/html/index.html"
 
 chapter: $(VENV)/kdlib ## run one chapter here, CHAPTER=04, into _build/run
@@ -40,6 +41,12 @@ test-jax: $(VENV)/kdlib ## test the library on Keras with JAX
 
 test-colab: .venv-colab/kdlib ## test the library with the versions that Colab has
 	.venv-colab/bin/python -m pytest kdlib tests/unit $(ARGS)
+
+in-colab: ## inside Colab's own image: install as a chapter does, and run all chapters
+	$(PYTHON) book/tools/in_colab.py
+
+gpu: $(VENV)/kdlib ## add to the environment what TensorFlow needs to use an NVIDIA GPU
+	$(BIN)/python -m pip install --quiet --constraint requirements/lock.txt "tensorflow[and-cuda]"
 
 lint: $(VENV)/kdlib ## look for mistakes in code, chapters and workflows
 	$(BIN)/ruff check .

@@ -26,7 +26,7 @@ from project import LIMITS, RECORD, ROOT, chapter, chapters, kernel_environment,
 from stamp import normalise
 
 RUN = ROOT / "_build" / "run" / "source"
-COPIED = ("_config.yml", "_toc.yml", "book", "notebooks", "kdlib")
+COPIED = ("_config.yml", "_toc.yml", "book", "notebooks")
 
 # Runs in the chapter's kernel after its last cell. Memory first: the imports below it cost some.
 PROBE = """

@@ -1,7 +1,9 @@
 """What the build scripts know of the project: folders, chapters, repository, kernel environment."""
 
+import functools
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import yaml
@@ -42,6 +44,22 @@ def mode():
     return value
 
 
+@functools.cache
+def ipython_settings():
+    """Return a temporary folder of IPython settings, with nothing of the user's own in it.
+
+    TensorFlow writes notes on processor and GPU straight to the process's standard error when it
+    is imported, whatever its log level. They are no output of the chapter: what Python writes to
+    ``sys.stderr`` is caught all the same.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="ipython-")
+    profile = Path(folder.name, "profile_default")
+    profile.mkdir()
+    settings = "c.IPKernelApp.capture_fd_output = False\nc.HistoryManager.enabled = False\n"
+    profile.joinpath("ipython_kernel_config.py").write_text(settings, encoding="utf-8")
+    return folder
+
+
 def kernel_environment(mode, cache=None):
     """Return the environment in which a chapter runs, the same for storing and for testing.
 
@@ -56,12 +74,13 @@ def kernel_environment(mode, cache=None):
     environment["PYTHONPATH"] = os.pathsep.join(
         [str(ROOT), *filter(None, [environment.get("PYTHONPATH")])]
     )
+    environment["IPYTHONDIR"] = ipython_settings().name
     # Notes of TensorFlow and of the debugger on standard error would be stored as output.
     environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
     environment["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     # The kernel chooses its own backend for figures; one set outside would win over it.
     environment.pop("MPLBACKEND", None)
-    # The tests' own coverage of pytest options must not leak into the kernel.
+    # Options meant for the tests outside are not for the pytest that runs a chapter.
     environment.pop("PYTEST_ADDOPTS", None)
     environment["PATH"] = os.pathsep.join(
         [str(Path(sys.executable).parent), environment.get("PATH", "")]

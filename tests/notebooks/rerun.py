@@ -1,5 +1,6 @@
 """Run a notebook again with nbval, in a process of its own that cannot hang or pass unseen."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -32,10 +33,8 @@ def stop_tree(process):
     """Kill the process and all that it started: a kernel lives in a session of its own."""
     family = [*process.children(recursive=True), process]
     for member in family:
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             member.kill()
-        except psutil.NoSuchProcess:
-            pass
     psutil.wait_procs(family, timeout=10)
 
 

@@ -223,12 +223,11 @@ def test_a_broken_chapter_is_caught(example, damage, rule):
 def again(tmp_path):
     """Return a function that stores a notebook in a folder of its own and runs it with nbval."""
 
-    def run(notebook, limit=60, grace=2):
+    def run(notebook, **options):
         path = tmp_path / NAME
         nbformat.write(notebook, path)
-        return rerun(
-            path, mode="smoke", cache=tmp_path, limit=limit, folder=tmp_path, grace=grace
-        )
+        defaults = {"mode": "smoke", "cache": tmp_path, "limit": 120, "folder": tmp_path}
+        return rerun(path, **defaults | options)
 
     return run
 
@@ -255,11 +254,11 @@ def test_what_runs_otherwise_than_stored_fails(example, again, index, source):
     assert result.passed < result.collected == len(guard.code_cells(example)), result.report
 
 
-def test_a_dead_kernel_is_noticed_at_once_and_leaves_nothing_behind(example, again, tmp_path):
+def test_a_dead_kernel_is_noticed_long_before_the_limit(example, again):
     cell(example, PLAIN).source = "import os\n\nos._exit(3)"
-    result = again(example, limit=60)
+    result = again(example, limit=600, grace=3)
     assert result.stopped == "stopped: the kernel died"
-    assert result.seconds < 45
+    assert result.seconds < 120
 
 
 def test_a_chapter_that_hangs_is_stopped_with_its_kernel(example, again, tmp_path):
@@ -273,7 +272,7 @@ def test_a_chapter_that_hangs_is_stopped_with_its_kernel(example, again, tmp_pat
     assert not psutil.pid_exists(int(mark.read_text()))
 
 
-def run_here(notebook, tmp_path, limit=60):
+def run_here(notebook, tmp_path, limit=120):
     """Execute the notebook as `make store` does."""
     return execute(
         notebook, NAME, limit=limit, environment=kernel_environment("smoke"), folder=tmp_path
@@ -287,7 +286,7 @@ def test_executing_stores_outputs_and_records_the_run(example, tmp_path):
     assert broken_rules(example) == set()
     assert cell(example, PLAIN).outputs == cell(stored, PLAIN).outputs
     assert record["mode"] == "smoke" and record["device"] in ("CPU", "GPU")
-    assert 0 < record["seconds"] < 60 and record["peak_memory_mib"] > 10
+    assert 0 < record["seconds"] < 120 and record["peak_memory_mib"] > 10
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,114 @@
+"""The repository: lint, workflows, lock, and addresses that stand in one place."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from guard import MACHINE_PATH
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from project import ROOT, repository
+
+BIN = Path(sys.executable).parent
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+TEXT = {".py", ".md", ".yml", ".toml", ".txt", ".in", ".cfg", ".css", ".bib", ".cff", ".ipynb", ""}
+
+
+def run(*command):
+    """Run a tool of the environment in the repository; return its output if it fails."""
+    done = subprocess.run(
+        [BIN / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True
+    )
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def tracked():
+    """Return the files that git tracks, or all of them where this is no clone."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git clone")
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    return [path for path in paths if path.suffix in TEXT and path.is_file()]
+
+
+def test_ruff_finds_nothing():
+    assert run("ruff", "check", ".") == ""
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_fit_the_schema_and_pass_the_linter(path):
+    assert run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", path) == ""
+    assert run("zizmor", "--offline", "--quiet", path) == ""
+
+
+def test_the_workflows_are_those_that_the_project_needs():
+    assert [path.stem for path in WORKFLOWS] == ["book", "colab", "gpu", "test"]
+
+
+def test_workflows_build_and_test_through_make():
+    for path in WORKFLOWS:
+        jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
+        steps = [step.get("run", "") for job in jobs.values() for step in job.get("steps", [])]
+        assert any("make " in step for step in steps), path.name
+
+
+def test_no_file_names_a_folder_of_somebodys_machine():
+    found = []
+    for path in tracked():
+        # lock.txt and notebooks have tests of their own; here: everything that people write.
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if path.suffix != ".ipynb" and MACHINE_PATH.search(line):
+                found.append(f"{path.relative_to(ROOT)}: {line.strip()[:100]}")
+    assert found == []
+
+
+def test_only_the_settings_name_the_repository():
+    """Everywhere else its address is stamped, or left out."""
+    url, _ = repository()
+    slug = url.removeprefix("https://github.com/")
+    stamped = {"_config.yml", "CITATION.cff"}
+    found = [
+        path.relative_to(ROOT)
+        for path in tracked()
+        if path.suffix != ".ipynb"
+        and path.name not in stamped
+        and re.search(re.escape(slug), path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f'repository-code: "{url}"' in citation
+
+
+def requirements(name):
+    """Return {name: requirement} of a file of requirements."""
+    lines = (ROOT / "requirements" / name).read_text(encoding="utf-8").splitlines()
+    wanted = [Requirement(line) for line in lines if line and line[0] not in " #"]
+    return {canonicalize_name(requirement.name): requirement for requirement in wanted}
+
+
+def test_the_lock_pins_everything_and_names_no_place():
+    text = (ROOT / "requirements" / "lock.txt").read_text(encoding="utf-8")
+    assert not re.search(r"https?:|file:|--index|--find|@ ", text)
+    for requirement in requirements("lock.txt").values():
+        assert re.fullmatch(r"==[\w.]+", str(requirement.specifier)), requirement
+
+
+def test_the_lock_holds_what_is_asked_for():
+    locked = requirements("lock.txt")
+    for name, requirement in requirements("direct.in").items():
+        pinned = str(locked[name].specifier).removeprefix("==")
+        assert requirement.specifier.contains(pinned, prereleases=True), name
+
+
+def test_the_library_asks_for_no_more_than_colab_has():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    colab, locked = requirements("colab.txt"), requirements("lock.txt")
+    for text in project["dependencies"]:
+        wanted = Requirement(text)
+        for there in (colab, locked):
+            version = str(there[wanted.name].specifier).removeprefix("==")
+            assert wanted.specifier.contains(version, prereleases=True), (text, version)
