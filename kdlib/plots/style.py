@@ -42,6 +42,9 @@ MODEL_COLORS = {
 }
 """Colour of each model, the same in all chapters."""
 
+MODEL_MARKERS = dict(zip(MODEL_COLORS, "soD^", strict=True))
+"""Shape of each model's points, for readers who cannot tell the colours apart."""
+
 STYLE = {
     "figure.dpi": DPI,
     "figure.facecolor": "white",
@@ -59,6 +62,22 @@ STYLE = {
     "lines.linewidth": 2.0,
 }
 """The matplotlib settings of every figure."""
+
+
+def model_color(name):
+    """Return the colour of a model; a name that is none of the four gets that of a control.
+
+    Examples
+    --------
+    >>> model_color("teacher"), model_color("shuffled teacher")
+    ('#3B2E7E', '#7F7F7F')
+    """
+    return MODEL_COLORS.get(name, MODEL_COLORS["control"])
+
+
+def model_marker(name):
+    """Return the marker of a model, likewise."""
+    return MODEL_MARKERS.get(name, MODEL_MARKERS["control"])
 
 
 def styled(draw):
@@ -175,6 +194,7 @@ class Picture:
         self.alt = alt
 
     def __repr__(self):
+        """Return what a screen without pictures shows."""
         return f"[figure] {self.alt}"
 
     def _repr_html_(self):
