@@ -123,6 +123,7 @@ def gradient_bars(panels, class_names=None, columns=2, title=""):
     for axes, (name, values) in zip(grid, panels.items(), strict=True):
         _class_bars(axes, names, -values)
         axes.axvline(0, color=INK, linewidth=0.8)
+        axes.spines["left"].set_visible(False)
         axes.set(title=name, xlim=(-reach, reach), xticks=[])
         for row, push in enumerate(-values):
             side = 1 if push >= 0 else -1
