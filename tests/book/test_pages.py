@@ -86,6 +86,21 @@ def local_sources(page, tags=("img", "script", "source", "video")):
             yield tag["src"]
 
 
+def test_nothing_that_a_reader_needs_comes_from_the_network(site, pages):
+    """Widgets may fetch their scripts: without them, a page still shows all text and pictures."""
+    foreign = []
+    for name, page in everywhere(pages, site).items():
+        has_widgets = page.find("script", type="application/vnd.jupyter.widget-view+json")
+        loaded = page.find_all(["img", "script", "iframe"], src=True)
+        loaded += page.find_all("link", rel="stylesheet", href=True)
+        for tag in loaded:
+            address = tag.get("src") or tag.get("href")
+            for_widgets = "require.js" in address or "@jupyter-widgets" in address
+            if urlsplit(address).netloc and not (has_widgets and for_widgets):
+                foreign.append(f"{name}: {address}")
+    assert foreign == []
+
+
 def test_every_picture_has_alt_text(site, pages):
     silent = [
         f"{name}: {str(image)[:100]}"
@@ -135,7 +150,7 @@ def test_every_page_has_title_description_language_and_licences(site, pages):
         assert page.find("meta", attrs={"name": "viewport"}), name
         description = page.find("meta", attrs={"name": "description"})
         assert description and len(description["content"]) > 40, name
-        footer = page.find("footer").get_text()
+        footer = " ".join(part.get_text() for part in page.find_all("footer"))
         assert "CC BY 4.0" in footer and "MIT" in footer, name
 
 
