@@ -11,7 +11,8 @@ import threading
 import keras
 from keras import ops
 
-from kdlib.losses import SoftTargetKLDivergence, checked_alpha, checked_temperature
+from kdlib.losses import SoftTargetKLDivergence, as_loss, checked_alpha, checked_temperature
+from kdlib.pairs import check_pair
 from kdlib.unet import logits_and_outputs, logits_model
 
 _ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
@@ -62,7 +63,7 @@ class Distiller(keras.Model):
 
     def __init__(self, student, teacher, name="distiller", **kwargs):
         super().__init__(name=name, **kwargs)
-        _check_pair(student, teacher)
+        check_pair(student, teacher)
         self.student = student
         self.teacher = teacher
         # Plain lambdas, so that Keras does not track the shared layers a second time.
@@ -145,11 +146,11 @@ class Distiller(keras.Model):
         """
         self.alpha = checked_alpha(alpha)
         self.temperature = checked_temperature(temperature)
-        self.student_loss_fn = _as_loss(
+        self.student_loss_fn = as_loss(
             student_loss_fn or keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             "student_loss_fn",
         )
-        self.distillation_loss_fn = _as_loss(
+        self.distillation_loss_fn = as_loss(
             distillation_loss_fn or SoftTargetKLDivergence(), "distillation_loss_fn"
         )
         super().compile(optimizer=optimizer, loss=None, weighted_metrics=metrics, **kwargs)
@@ -255,7 +256,7 @@ class Distiller(keras.Model):
             # 6. The gradient in the student's weights, and in nothing else.
             gradients = tape.gradient(scaled_loss, self.student.trainable_weights)
             # 7. The optimizer moves the student.
-            self.optimizer.apply_gradients(zip(gradients, self.student.trainable_weights))
+            self.optimizer.apply(gradients, self.student.trainable_weights)
             # 8. Report both losses, their sum and the metrics.
             return self._report(loss, parts, x, y, y_pred, sample_weight)
 
@@ -301,84 +302,6 @@ class Distiller(keras.Model):
     def compile_from_config(self, config):
         """Compile as saved, so that a reloaded Distiller goes on where it stopped."""
         self.compile(**keras.saving.deserialize_keras_object(config))
-
-
-def _check_pair(student, teacher):
-    for role, model in (("student", student), ("teacher", teacher)):
-        if not isinstance(model, keras.Model):
-            raise ValueError(f"{role} is {type(model).__name__}; expected a keras.Model.")
-    if student is teacher:
-        raise ValueError("student and teacher are the same model; expected two models.")
-    shared = {id(v) for v in student.variables} & {id(v) for v in teacher.variables}
-    if shared:
-        raise ValueError(
-            f"student and teacher share {len(shared)} variables, so that training one would change "
-            "the other. Build them separately, or use keras.models.clone_model."
-        )
-    outputs = [logits_model(model).output_shape for model in (student, teacher)]
-    if outputs[0][-1] != outputs[1][-1]:
-        raise ValueError(
-            f"the student has {outputs[0][-1]} classes and the teacher {outputs[1][-1]}; expected "
-            "the same classes in the same order. Build the student with "
-            f"n_classes={outputs[1][-1]}."
-        )
-    for label, pair in (("inputs", [student.input_shape, teacher.input_shape]), ("logits", outputs)):
-        if len(pair[0]) != len(pair[1]) or any(
-            a != b for a, b in zip(*pair) if None not in (a, b)
-        ):
-            raise ValueError(
-                f"the {label} of the student have shape {pair[0]}, of the teacher {pair[1]}; "
-                "expected the same, because both see the same batch."
-            )
-
-
-def _as_loss(loss, argument):
-    """Return a Keras loss object over logits, or say why the argument is none."""
-    if isinstance(loss, str):
-        raise ValueError(
-            f"{argument} is the string {loss!r}, which Keras resolves to a function over "
-            "probabilities. Pass a loss object that takes logits."
-        )
-    name = getattr(loss, "__name__", type(loss).__name__)
-    kl = isinstance(loss, keras.losses.KLDivergence) or name == "kl_divergence" and (
-        getattr(loss, "__module__", "").startswith("keras.")
-    )
-    config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
-    if kl or config.get("from_logits") is False:
-        raise ValueError(
-            f"{argument} is {name}, which takes probabilities, and the Distiller passes logits. "
-            + (
-                "Use kdlib.losses.SoftTargetKLDivergence()."
-                if argument == "distillation_loss_fn"
-                else "Build it with from_logits=True."
-            )
-        )
-    if isinstance(loss, keras.losses.Loss):
-        if loss.reduction in (None, "none"):
-            raise ValueError(f"{argument} has reduction None; expected a mean over the pixels.")
-        return loss
-    if not callable(loss):
-        raise ValueError(f"{argument} is {loss!r}; expected a keras.losses.Loss or a function.")
-    return _FunctionLoss(loss, name=argument)
-
-
-@keras.saving.register_keras_serializable(package="kdlib")
-class _FunctionLoss(keras.losses.Loss):
-    """A plain function over logits as a Keras loss, so that weights and reduction are Keras'."""
-
-    def __init__(self, fn, name=None):
-        super().__init__(name=name)
-        self.fn = fn
-
-    def call(self, y_true, y_pred):
-        return self.fn(y_true, y_pred)
-
-    def get_config(self):
-        return {"fn": keras.saving.serialize_keras_object(self.fn), "name": self.name}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(keras.saving.deserialize_keras_object(config["fn"]), config["name"])
 
 
 def _per_pixel(sample_weight, logits):

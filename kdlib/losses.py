@@ -124,6 +124,79 @@ def checked_alpha(alpha):
     return float(alpha)
 
 
+def as_loss(loss, argument):
+    """Return a Keras loss object over logits, or say why there is none.
+
+    Parameters
+    ----------
+    loss : keras.losses.Loss or callable
+        ``(y_true, y_pred)`` with logits as ``y_pred``. A plain function returns one value a pixel.
+    argument : str
+        What the caller calls it, for the message.
+
+    Returns
+    -------
+    keras.losses.Loss
+        The object itself, or one around the function that takes the mean over the pixels.
+
+    Raises
+    ------
+    ValueError
+        If it is a string, expects probabilities, does not reduce to one number, or is no loss.
+
+    Examples
+    --------
+    >>> as_loss(kl_divergence, "distillation_loss_fn").name
+    'distillation_loss_fn'
+    """
+    if isinstance(loss, str):
+        raise ValueError(
+            f"{argument} is the string {loss!r}, which Keras resolves to a function over "
+            "probabilities. Pass a loss object that takes logits."
+        )
+    name = getattr(loss, "__name__", type(loss).__name__)
+    remedy = _remedy_if_over_probabilities(loss)
+    if remedy:
+        raise ValueError(
+            f"{argument} is {name}, which takes probabilities, and the Distiller passes logits. "
+            f"{remedy}"
+        )
+    if isinstance(loss, keras.losses.Loss):
+        if loss.reduction in (None, "none"):
+            raise ValueError(f"{argument} has reduction None; expected a mean over the pixels.")
+        return loss
+    if not callable(loss):
+        raise ValueError(f"{argument} is {loss!r}; expected a keras.losses.Loss or a function.")
+    return _FunctionLoss(loss, name=argument)
+
+
+def _remedy_if_over_probabilities(loss):
+    """Say how to mend a loss of Keras that is known to want probabilities, or return None."""
+    if isinstance(loss, keras.losses.KLDivergence) or loss is keras.losses.kl_divergence:
+        return "Use kdlib.losses.SoftTargetKLDivergence()."
+    config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
+    return "Build it with from_logits=True." if config.get("from_logits") is False else None
+
+
+@keras.saving.register_keras_serializable(package="kdlib")
+class _FunctionLoss(keras.losses.Loss):
+    """A plain function over logits as a Keras loss, so that weights and reduction are Keras'."""
+
+    def __init__(self, fn, name=None):
+        super().__init__(name=name)
+        self.fn = fn
+
+    def call(self, y_true, y_pred):
+        return self.fn(y_true, y_pred)
+
+    def get_config(self):
+        return {"fn": keras.saving.serialize_keras_object(self.fn), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config["fn"]), config["name"])
+
+
 def _as_float(logits):
     logits = ops.convert_to_tensor(logits)
     if keras.backend.standardize_dtype(logits.dtype) in ("float32", "float64"):
@@ -132,8 +205,10 @@ def _as_float(logits):
 
 
 def _check_shapes(teacher, student):
-    known = [(t, s) for t, s in zip(teacher.shape, student.shape) if None not in (t, s)]
-    if len(teacher.shape) != len(student.shape) or any(t != s for t, s in known):
+    # None is a size that is open until the batch comes.
+    sizes = zip(teacher.shape, student.shape, strict=False)
+    differ = any(t != s for t, s in sizes if None not in (t, s))
+    if len(teacher.shape) != len(student.shape) or differ:
         raise ValueError(
             f"teacher_logits has shape {tuple(teacher.shape)} and student_logits "
             f"{tuple(student.shape)}; expected the same shape, with the same classes last."

@@ -8,38 +8,8 @@ from keras import layers, ops
 from kdlib import softening
 from kdlib.distiller import Distiller
 from kdlib.losses import kl_divergence
-from kdlib.unet import logits_model, unet
-
-SIZE, CLASSES = 16, 4
-
-
-def network(width=2, seed=0, classes=CLASSES, size=SIZE, **options):
-    keras.utils.set_random_seed(seed)
-    return unet((width,) * 5, classes, size, size, **options)
-
-
-def pair(**options):
-    return network(2, seed=1, name="student", **options), network(3, seed=2, name="teacher",
-                                                                  **options)
-
-
-def batch(count=4, seed=0):
-    rng = np.random.default_rng(seed)
-    x = rng.random((count, SIZE, SIZE, 3), dtype="float32")
-    y = rng.integers(0, CLASSES, (count, SIZE, SIZE)).astype("int32")
-    weight = rng.integers(0, 2, (count, SIZE, SIZE)).astype("float32")
-    return x, y, weight
-
-
-def distiller(alpha=0.3, temperature=2.0, optimizer=None, metrics=None, **options):
-    model = Distiller(*pair(dropout=0.0, **options))
-    model.compile(optimizer or keras.optimizers.SGD(0.1), metrics, alpha=alpha,
-                  temperature=temperature)
-    return model
-
-
-def values(variables):
-    return [np.array(v) if keras.backend.backend() == "jax" else v.numpy() for v in variables]
+from kdlib.unet import logits_model
+from tests.unit.small import CLASSES, SIZE, batch, distiller, network, pair, values
 
 
 def by_hand(model, x, y, weight, alpha, temperature):
@@ -98,8 +68,7 @@ def test_alpha_zero_does_not_look_at_the_labels():
     settings = {"batch_size": 2, "shuffle": False, "verbose": 0}
     first.fit(x, y, **settings)
     second.fit(x, (y + 1) % CLASSES, **settings)
-    for a, b in zip(values(first.student.variables), values(second.student.variables),
-                    strict=True):
+    for a, b in zip(values(first.student.variables), values(second.student.variables), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -152,8 +121,9 @@ def test_toggling_trainable_does_not_unfreeze_the_teacher():
     assert model.trainable_variables == [] and not model.trainable
     model.trainable = True
     assert not teacher.trainable
-    assert {id(v) for v in model.trainable_variables} == {id(v) for v in
-                                                          student.trainable_variables}
+    assert {id(v) for v in model.trainable_variables} == {
+        id(v) for v in student.trainable_variables
+    }
 
 
 def test_every_variable_is_either_trained_or_not():
@@ -179,8 +149,9 @@ def test_evaluate_and_predict_change_no_variable():
 def test_calling_gives_the_probabilities_of_the_student():
     model = distiller()
     x, _, _ = batch()
-    np.testing.assert_allclose(ops.convert_to_numpy(model(x)), model.student.predict(x, verbose=0),
-                               atol=1e-6)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(model(x)), model.student.predict(x, verbose=0), atol=1e-6
+    )
     np.testing.assert_allclose(model.predict(x, verbose=0), model.student.predict(x, verbose=0))
 
 
@@ -211,8 +182,12 @@ def test_a_weight_per_image_reaches_all_its_pixels():
 def test_regularisation_of_the_student_is_part_of_the_loss():
     def regularised(seed):
         keras.utils.set_random_seed(seed)
-        return keras.Sequential([keras.Input((3,)), layers.Dense(
-            2, name="logits", kernel_regularizer=keras.regularizers.L2(0.1))])
+        return keras.Sequential(
+            [
+                keras.Input((3,)),
+                layers.Dense(2, name="logits", kernel_regularizer=keras.regularizers.L2(0.1)),
+            ]
+        )
 
     student, teacher = regularised(0), regularised(1)
     model = Distiller(student, teacher)
@@ -238,8 +213,11 @@ def test_plain_functions_over_logits_are_losses_too():
 
 
 def test_save_load_fit_goes_on_where_it_stopped(tmp_path):
-    model = distiller(optimizer=keras.optimizers.Adam(0.01), normalization="batch",
-                      metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")])
+    model = distiller(
+        optimizer=keras.optimizers.Adam(0.01),
+        normalization="batch",
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+    )
     x, y, weight = batch()
     settings = {"sample_weight": weight, "batch_size": 2, "shuffle": False, "verbose": 0}
     model.fit(x, y, epochs=2, **settings)
@@ -313,8 +291,14 @@ def test_student_and_teacher_must_be_two_models():
         ({"distillation_loss_fn": keras.losses.KLDivergence()}, "SoftTargetKLDivergence"),
         ({"distillation_loss_fn": keras.losses.kl_divergence}, "SoftTargetKLDivergence"),
         ({"distillation_loss_fn": 3}, "expected a keras.losses.Loss"),
-        ({"student_loss_fn": keras.losses.SparseCategoricalCrossentropy(
-            from_logits=True, reduction=None)}, "reduction None"),
+        (
+            {
+                "student_loss_fn": keras.losses.SparseCategoricalCrossentropy(
+                    from_logits=True, reduction=None
+                )
+            },
+            "reduction None",
+        ),
     ],
 )
 def test_compile_refuses_what_would_be_silently_wrong(options, message):

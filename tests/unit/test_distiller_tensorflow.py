@@ -16,7 +16,7 @@ if keras.backend.backend() != "tensorflow":
 import tensorflow as tf  # noqa: E402
 
 from kdlib.distiller import Distiller  # noqa: E402
-from tests.unit.test_distiller import batch, distiller, values  # noqa: E402
+from tests.unit.small import batch, distiller, values  # noqa: E402
 
 
 class Neutral(Distiller):
@@ -28,8 +28,7 @@ class Neutral(Distiller):
 
 def both_kinds(**options):
     explicit = distiller(normalization="batch", **options)
-    neutral = Neutral(*(keras.models.clone_model(m) for m in (explicit.student,
-                                                               explicit.teacher)))
+    neutral = Neutral(*(keras.models.clone_model(m) for m in (explicit.student, explicit.teacher)))
     for a, b in ((explicit.student, neutral.student), (explicit.teacher, neutral.teacher)):
         b.set_weights(a.get_weights())
     neutral.compile(keras.optimizers.SGD(0.1), alpha=0.3, temperature=2.0)
@@ -55,8 +54,9 @@ def test_explicit_and_neutral_steps_give_the_same_weights_after_ten_steps():
     x, y, weight = batch()
     results = []
     for model in both_kinds():
-        history = model.fit(x, y, sample_weight=weight, epochs=10, batch_size=4, shuffle=False,
-                            verbose=0).history
+        history = model.fit(
+            x, y, sample_weight=weight, epochs=10, batch_size=4, shuffle=False, verbose=0
+        ).history
         evaluated = model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
         results.append((values(model.student.variables), history, evaluated))
     (weights_a, history_a, result_a), (weights_b, history_b, result_b) = results
@@ -81,8 +81,11 @@ def test_a_float16_loss_is_scaled_before_the_gradient_and_reported_unscaled():
     x, y, _ = batch()
     first, second = (m.fit(x, y, verbose=0, batch_size=4).history for m in (scaled, plain))
     assert first["loss"] == pytest.approx(second["loss"], rel=1e-5)
-    for a, b in zip(values(scaled.student.trainable_variables),
-                    values(plain.student.trainable_variables), strict=True):
+    for a, b in zip(
+        values(scaled.student.trainable_variables),
+        values(plain.student.trainable_variables),
+        strict=True,
+    ):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
@@ -92,7 +95,7 @@ MIRRORED = """
     import tensorflow as tf
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    from tests.unit.test_distiller import batch, distiller
+    from tests.unit.small import batch, distiller
     x, y, weight = batch(8)
     results = []
     for devices in (["CPU:0"], ["CPU:0", "CPU:1"]):
@@ -110,8 +113,13 @@ MIRRORED = """
 
 
 def test_two_replicas_give_what_one_device_gives():
-    run = subprocess.run([sys.executable, "-c", textwrap.dedent(MIRRORED)], capture_output=True,
-                         text=True, timeout=300, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(MIRRORED)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert run.returncode == 0, run.stderr[-2000:]
     one, two = json.loads(run.stdout.splitlines()[-1])
     for a, b in zip(one, two, strict=True):

@@ -163,8 +163,9 @@ def test_equals_keras_distillation_when_it_is_given_a_loss_object():
     rng = np.random.default_rng(7)
     teacher, student = rng.normal(0, 2, (2, 8, 6)).astype("float32")
     theirs = distillation.LogitsDistillation(loss=keras.losses.KLDivergence(), temperature=3.0)
-    value = float(theirs.compute_loss(ops.convert_to_tensor(teacher),
-                                      ops.convert_to_tensor(student)))
+    value = float(
+        theirs.compute_loss(ops.convert_to_tensor(teacher), ops.convert_to_tensor(student))
+    )
     ours = 9 * float(ops.mean(kl_divergence(teacher, student, 3.0)))
     assert ours == pytest.approx(value, rel=1e-5)
 

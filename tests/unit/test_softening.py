@@ -8,8 +8,9 @@ from hypothesis.extra.numpy import arrays
 
 from kdlib import softening
 
-logits = arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(2, 7)),
-                elements=st.floats(-50, 50))
+logits = arrays(
+    np.float64, st.tuples(st.integers(1, 4), st.integers(2, 7)), elements=st.floats(-50, 50)
+)
 temperatures = st.floats(0.25, 50)
 
 
@@ -79,16 +80,21 @@ def test_kl_divergence_closed_forms():
     assert softening.kl_divergence([1.0, 0.0], [0.5, 0.5]) == pytest.approx(np.log(2))
 
 
-@given(arrays(np.float64, 4, elements=st.floats(-5, 5)),
-       arrays(np.float64, 4, elements=st.floats(-5, 5)), st.floats(0.5, 20))
+@given(
+    arrays(np.float64, 4, elements=st.floats(-5, 5)),
+    arrays(np.float64, 4, elements=st.floats(-5, 5)),
+    st.floats(0.5, 20),
+)
 def test_kl_gradient_equals_finite_differences(student, teacher, temperature):
     def loss(z):
         p, q = softening.softmax(teacher, temperature), softening.softmax(z, temperature)
         return temperature**2 * softening.kl_divergence(p, q)
 
     step = 1e-5
-    numeric = [(loss(student + step * unit) - loss(student - step * unit)) / (2 * step)
-               for unit in np.eye(4)]
+    numeric = [
+        (loss(student + step * unit) - loss(student - step * unit)) / (2 * step)
+        for unit in np.eye(4)
+    ]
     gradient = softening.kl_gradient(student, teacher, temperature)
     np.testing.assert_allclose(gradient, numeric, rtol=1e-4, atol=1e-6)
 
