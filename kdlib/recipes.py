@@ -85,7 +85,7 @@ RECIPES = {
     "teacher": {
         "smoke": Recipe(6, 40, batch_size=16, crop=64, learning_rate=3e-3),
         "full": Recipe(
-            32,
+            24,
             50,
             batch_size=16,
             crop=128,
@@ -98,9 +98,9 @@ RECIPES = {
     "student": {
         "smoke": Recipe(4, 40, batch_size=16, crop=64, learning_rate=1e-2, normalization="batch"),
         "full": Recipe(
-            16,
+            12,
             50,
-            batch_size=16,
+            batch_size=8,
             crop=128,
             learning_rate=5e-3,
             warmup_steps=100,
