@@ -35,7 +35,9 @@ class Batches(keras.utils.PyDataset):
     Attributes
     ----------
     epoch : int
-        Number of the current epoch, from 0. ``fit`` advances it; set it to resume.
+        Number of the current epoch, from 0. ``fit`` advances it, once for each epoch and once
+        more before the first. To go on where another run stopped, set it at the start of each
+        epoch, as :class:`kdlib.recipes.EpochSeeds` does.
 
     Raises
     ------

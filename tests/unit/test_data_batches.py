@@ -1,0 +1,229 @@
+"""Batches: what they hold, that image and label stay together, and that they can be resumed."""
+
+import time
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kdlib.data import Batches, Patches
+from kdlib.data.batches import turned
+
+
+def patches(count=5, height=12, width=12, seed=0):
+    """Make patches whose image says, in its three channels, what the label is."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 6, (count, height, width), dtype=np.uint8)
+    number = np.arange(count, dtype=np.uint8)[:, None, None] + np.zeros_like(labels)
+    place = np.arange(height * width, dtype=np.uint16).reshape(height, width) % 251
+    place = np.broadcast_to(place.astype(np.uint8), labels.shape)
+    images = np.stack([labels * 40, number, place], axis=-1)
+    where = np.arange(count)
+    return Patches(images, labels, where, where, where, where)
+
+
+def numbers(batch):
+    """Return which patch each item was made of."""
+    return np.rint(batch[0][:, 0, 0, 1] * 255).astype(int).tolist()
+
+
+def test_whole_patches_in_order():
+    source = patches()
+    batches = Batches(source, batch_size=2)
+    assert len(batches) == 3
+    x, y, weight = batches[1]
+    np.testing.assert_array_equal(x, source.images[2:4].astype(np.float32) * np.float32(1 / 255))
+    np.testing.assert_array_equal(y, source.labels[2:4])
+    np.testing.assert_array_equal(weight, source.labels[2:4] != 5)
+    assert (x.dtype, y.dtype, weight.dtype) == (np.float32, np.int32, np.float32)
+    assert len(batches[2][0]) == 1
+    assert x.min() >= 0 and x.max() <= 1
+
+
+def test_white_is_one():
+    source = patches()
+    source.images[:] = 255
+    np.testing.assert_allclose(Batches(source, 5)[0][0], 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("void_class", "lost"), [(5, [5]), (1, [1]), (None, [])])
+def test_void_pixels_weigh_nothing(void_class, lost):
+    _, y, weight = Batches(patches(), 5, void_class=void_class)[0]
+    np.testing.assert_array_equal(weight == 0, np.isin(y, lost))
+    assert set(np.unique(weight)) <= {0.0, 1.0}
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    crop=st.sampled_from([None, 1, 5, 12]),
+    augment=st.booleans(),
+    shuffle=st.booleans(),
+    seed=st.integers(0, 1000),
+    epoch=st.integers(0, 50),
+)
+def test_image_and_label_stay_together(crop, augment, shuffle, seed, epoch):
+    batches = Batches(patches(), 3, crop=crop, augment=augment, shuffle=shuffle, seed=seed)
+    batches.epoch = epoch
+    for index in range(len(batches)):
+        x, y, weight = batches[index]
+        np.testing.assert_array_equal(np.rint(x[..., 0] * 255 / 40), y)
+        np.testing.assert_array_equal(weight == 0, y == 5)
+        assert x.shape[1:3] == ((crop or 12), (crop or 12))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), height=st.integers(6, 12), width=st.integers(6, 12))
+def test_an_augmented_crop_is_one_of_the_eight_views_of_a_window(seed, height, width):
+    source = patches(count=1, height=height, width=width)
+    x, _, _ = Batches(source, 1, crop=5, augment=True, seed=seed)[0]
+    found = np.rint(x[0] * 255).astype(np.uint8)
+    windows = (
+        turned(source.images[0, top : top + 5, left : left + 5], turn)
+        for top in range(height - 4)
+        for left in range(width - 4)
+        for turn in range(8)
+    )
+    assert any(np.array_equal(found, window) for window in windows)
+
+
+def test_all_views_and_all_corners_come_up():
+    source = patches(count=1, height=7, width=6)
+    batches = Batches(source, 400, crop=5, augment=True, steps=1)
+    x, _, _ = batches[0]
+    corner = np.rint(x[:, [0, 0, -1, -1], [0, -1, 0, -1], 2] * 255).astype(int)
+    assert len(np.unique(corner, axis=0)) == 3 * 2 * 8
+
+
+def test_the_eight_views_of_a_square_are_different_and_known():
+    square = np.array([[1, 2], [3, 4]])
+    views = [turned(square, turn).tolist() for turn in range(8)]
+    assert views == [
+        [[1, 2], [3, 4]], [[2, 4], [1, 3]], [[4, 3], [2, 1]], [[3, 1], [4, 2]],
+        [[2, 1], [4, 3]], [[1, 3], [2, 4]], [[3, 4], [1, 2]], [[4, 2], [3, 1]],
+    ]  # fmt: skip
+
+
+def test_a_batch_depends_on_seed_epoch_and_index_alone():
+    make = lambda: Batches(patches(), 2, crop=6, augment=True, shuffle=True, seed=7)  # noqa: E731
+    straight, resumed = make(), make()
+    for _ in range(3):
+        straight[1], straight[0]
+        straight.on_epoch_end()
+    resumed.epoch = 3
+    for index in (2, 0, 1):
+        for one, other in zip(straight[index], resumed[index], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("change", ["seed", "epoch", "index"])
+def test_another_seed_epoch_or_index_gives_other_views(change):
+    source = patches(count=1, height=64, width=64)
+    batches = Batches(source, 8, crop=16, augment=True, steps=2)
+    other = Batches(source, 8, crop=16, augment=True, steps=2, seed=int(change == "seed"))
+    other.epoch = int(change == "epoch")
+    assert not np.array_equal(batches[0][0], other[int(change == "index")][0])
+
+
+def test_an_epoch_serves_every_patch_once():
+    for shuffle in (False, True):
+        batches = Batches(patches(count=11), 4, shuffle=shuffle, seed=1)
+        served = sum((numbers(batches[index]) for index in range(len(batches))), [])
+        assert sorted(served) == list(range(11))
+        assert (served == list(range(11))) is not shuffle
+
+
+def test_each_epoch_has_an_order_of_its_own():
+    batches = Batches(patches(count=11), 11, shuffle=True)
+    first = numbers(batches[0])
+    batches.on_epoch_end()
+    assert batches.epoch == 1 and numbers(batches[0]) != first
+
+
+def test_more_steps_than_patches_bring_them_round_again():
+    batches = Batches(patches(count=3), 2, steps=6, shuffle=True, seed=2)
+    served = sum((numbers(batches[index]) for index in range(6)), [])
+    assert len(batches) == 6 and len(served) == 12
+    for start in range(0, 12, 3):
+        assert sorted(served[start : start + 3]) == [0, 1, 2]
+
+
+def test_fewer_steps_than_patches_cut_the_epoch_short():
+    batches = Batches(patches(count=9), 2, steps=2)
+    assert [numbers(batches[index]) for index in range(len(batches))] == [[0, 1], [2, 3]]
+
+
+def test_the_patches_are_not_changed():
+    source = patches()
+    before = source.images.copy(), source.labels.copy()
+    x, y, _ = Batches(source, 5, augment=True)[0]
+    x += 1
+    y += 1
+    np.testing.assert_array_equal(source.images, before[0])
+    np.testing.assert_array_equal(source.labels, before[1])
+
+
+def test_fit_advances_the_epoch():
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(6, 1)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    batches = Batches(patches(), 2, crop=8, augment=True, shuffle=True)
+    seen = []
+    note = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: seen.append(batches.epoch))
+    history = model.fit(batches, epochs=3, verbose=0, callbacks=[note])
+    assert np.diff(seen).tolist() == [1, 1]
+    assert np.isfinite(history.history["loss"]).all()
+
+
+def test_evaluate_leaves_the_void_pixels_out():
+    source = patches(count=4)
+    source.labels[:, :, 6:] = 5
+    model = keras.Sequential([keras.Input((12, 12, 3)), keras.layers.Conv2D(6, 1)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    before = model.evaluate(Batches(source, 4), verbose=0)
+    source.images[:, :, 6:] = 255 - source.images[:, :, 6:]
+    assert model.evaluate(Batches(source, 4), verbose=0) == pytest.approx(before, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 0}, "batch_size as an integer of at least 1; got 0"),
+        ({"batch_size": None}, "batch_size"),
+        ({"batch_size": 2, "crop": 0}, "crop as an integer"),
+        ({"batch_size": 2, "crop": 13}, "crop=13 is larger than the patches, 12 × 12"),
+        ({"batch_size": 2, "steps": 0}, "steps as an integer"),
+    ],
+)
+def test_what_cannot_be_served(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Batches(patches(), **arguments)
+
+
+def test_no_patches():
+    with pytest.raises(ValueError, match="at least one patch; got none"):
+        Batches(patches(count=1).take(np.array([], dtype=int)), 2)
+
+
+def test_oblongs_cannot_be_turned_whole():
+    with pytest.raises(ValueError, match="12 × 8 cannot be turned by 90 degrees"):
+        Batches(patches(width=8), 2, augment=True)
+    assert Batches(patches(width=8), 2, augment=True, crop=8)[0][0].shape == (2, 8, 8, 3)
+
+
+def test_index_out_of_range():
+    with pytest.raises(IndexError, match="batch 3 of 3"):
+        Batches(patches(), 2)[3]
+
+
+def test_a_batch_takes_milliseconds(run_time):
+    source = patches(count=64, height=256, width=256)
+    batches = Batches(source, 16, crop=128, augment=True, shuffle=True, steps=50)
+    start = time.process_time()
+    for index in range(50):
+        batches[index]
+    seconds = (time.process_time() - start) / 50
+    run_time("a batch of 16 crops of 128 × 128, in milliseconds", 1000 * seconds)
+    assert seconds < 0.03

@@ -1,0 +1,112 @@
+"""Reading a folder of images and masks, and every way in which the folder can be wrong."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kdlib.data import PALETTE, ImageSet, read_folder
+from kdlib.data.folder import list_pairs
+
+from . import tiny_dubai
+
+
+@pytest.fixture
+def folder(tmp_path):
+    tiny_dubai.write(tmp_path)
+    return tmp_path
+
+
+def test_masks_decode_by_colour_whatever_their_png_mode(tmp_path):
+    labels = tiny_dubai.write(tmp_path)
+    modes = {Image.open(tiny_dubai.paths(tmp_path, tile, 1)[1]).mode for tile in (1, 2)}
+    assert modes == {"RGB", "P"}
+    images = read_folder(tmp_path, name="tiny", credit="nobody")
+    assert images.tile.tolist() == [1, 1, 2, 2] and images.part.tolist() == [1, 2, 1, 2]
+    for tile, part, read in zip(images.tile, images.part, images.labels, strict=True):
+        np.testing.assert_array_equal(read, labels[tile, part])
+
+
+def test_tiles_and_parts_come_in_the_order_of_their_numbers(tmp_path):
+    tiny_dubai.write(tmp_path, tiles=(10, 9, 2, 1))
+    pairs = list_pairs(tmp_path)
+    assert [pair[0] for pair in pairs] == [1, 1, 2, 2, 9, 9, 10, 10]
+    assert all(image.stem == mask.stem for _, _, image, mask in pairs)
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere is no folder. Expected 'Tile 1/images"):
+        read_folder(tmp_path / "nowhere", "x", "x")
+
+
+def test_empty_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no images. Expected 'Tile 1/images"):
+        read_folder(tmp_path, "x", "x")
+
+
+def test_image_without_mask(folder):
+    tiny_dubai.paths(folder, 2, 1)[1].unlink()
+    with pytest.raises(
+        FileNotFoundError, match="1 files without mask: .*Tile 2.*image_part_001.jpg"
+    ):
+        read_folder(folder, "x", "x")
+
+
+def test_mask_without_image(folder):
+    tiny_dubai.paths(folder, 1, 2)[0].unlink()
+    with pytest.raises(FileNotFoundError, match="1 files without image: .*image_part_002.png"):
+        read_folder(folder, "x", "x")
+
+
+def test_sizes_that_differ(folder):
+    mask = np.broadcast_to(PALETTE[1], (33, 47, 3))
+    Image.fromarray(mask).save(tiny_dubai.paths(folder, 1, 1)[1])
+    with pytest.raises(ValueError, match="image_part_001.jpg has 33 × 48 pixels, its mask 33 × 47"):
+        read_folder(folder, "x", "x")
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["JPEG", "PNG"])
+@pytest.mark.parametrize("kept", [0, 0.5, 0.95])
+def test_truncated_image(folder, kind, kept):
+    path = tiny_dubai.paths(folder, 1, 2)[kind]
+    data = path.read_bytes()
+    path.write_bytes(data[: int(kept * len(data))])
+    with pytest.raises(
+        ValueError, match=f"image_part_002{path.suffix} cannot be read.*fetch it again"
+    ):
+        read_folder(folder, "x", "x")
+
+
+def test_unknown_colour_names_the_file(folder):
+    mask = np.broadcast_to(PALETTE[1], (33, 48, 3)).copy()
+    mask[3, 4:6] = (245, 166, 35)
+    Image.fromarray(mask).save(tiny_dubai.paths(folder, 1, 1)[1])
+    with pytest.raises(ValueError, match=r"image_part_001.png: 2 pixels.*#F5A623 \(2 pixels\)"):
+        read_folder(folder, "x", "x")
+
+
+def test_an_image_set_refuses_what_does_not_belong_together():
+    image, labels = np.zeros((4, 5, 3), np.uint8), np.zeros((4, 5), np.uint8)
+    with pytest.raises(ValueError, match="2 images, 1 labels, 1 tiles, 1 parts"):
+        ImageSet("x", (image, image), (labels,), np.array([1]), np.array([1]), "")
+    with pytest.raises(ValueError, match="tile 7 part 3: .*do not fit"):
+        ImageSet("x", (image,), (labels.T,), np.array([7]), np.array([3]), "")
+
+
+def test_the_fingerprint_notices_every_change(folder):
+    first, second = read_folder(folder, "x", "x"), read_folder(folder, "y", "z")
+    assert first.fingerprint() == second.fingerprint()
+    assert len(first.fingerprint()) == 12
+    seen = {first.fingerprint()}
+    image = first.images[0].copy()
+    image[0, 0, 0] ^= 1
+    labels = first.labels[-1].copy()
+    labels[-1, -1] = (labels[-1, -1] + 1) % 6
+    for changed in (
+        {"images": (image, *first.images[1:])},
+        {"labels": (*first.labels[:-1], labels)},
+        {"tile": first.tile + 1},
+        {"part": first.part[::-1]},
+    ):
+        parts = {name: getattr(first, name) for name in ("images", "labels", "tile", "part")}
+        seen.add(ImageSet("x", credit="x", **(parts | changed)).fingerprint())
+    assert len(seen) == 5
