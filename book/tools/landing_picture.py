@@ -1,59 +1,115 @@
-"""Make the picture of the landing page: one test patch, as people and networks label it.
+"""Make the picture of the landing page: one test patch, as people and as two networks label it.
 
-Writes the panels and the text beside them into ``book/_figures``. Run it again after the teacher
-or the student has been trained anew; it takes both from the cache.
+::
+
+    KD_MODE=full python book/tools/landing_picture.py
+
+Takes the teacher that chapter 04 leaves in the cache, distils a student from it as chapter 06
+does, and writes the panels, their legend and what stands below them into ``book/_figures``.
 """
 
+import argparse
+import html
+import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from kdlib import data
+from kdlib import data, metrics, recipes, runtime
+from kdlib.distiller import Distiller
 from kdlib.plots import CLASS_COLORS, class_palette
 
 FIGURES = Path(__file__).resolve().parents[1] / "_figures"
+ALPHA, TEMPERATURE, SEED = 0.1, 2.0, 0
 
 
 def most_even_patch(patches):
-    """Return the index of the patch whose named classes have the most even shares, without void.
+    """Return the index of the patch without void whose named classes have the most even shares.
 
-    The patch is chosen by its labels alone, so that no network has a say in it.
+    The labels alone choose the patch, so that no network has a say in it.
     """
-    shares = np.stack([data.class_shares(labels[None]) for labels in patches.labels])
+    shares = np.stack([data.class_shares(labels) for labels in patches.labels])
     named = np.clip(shares[:, : data.VOID], 1e-9, 1)
     evenness = -(named * np.log(named)).sum(axis=1)
     return int(np.argmax(np.where(shares[:, data.VOID] == 0, evenness, -1)))
 
 
-def panels():
-    """Yield file name, caption, description and pixels of each panel."""
-    images = data.load("dubai")
-    test = data.split(data.cut(images), images, by="image").test
-    patch = test.take([most_even_patch(test)])
-    place = images.title(patch.image_index[0])
-    yield ("photograph.jpg", f"The photograph ({place})", "Satellite photograph of houses, roads, trees and a pond.", patch.images[0])
-    yield ("people.png", "As people labelled it", "The same patch, coloured by class as people labelled it.", class_palette()[patch.labels[0]])
+def distilled_student(teacher, patches):
+    """Return a student distilled from the teacher by the student's recipe."""
+    student, chosen = recipes.build("student", SEED), recipes.recipe("student")
+    distiller = Distiller(student, teacher)
+    distiller.compile(
+        chosen.optimizer(),
+        alpha=ALPHA,
+        temperature=TEMPERATURE,
+        jit_compile=runtime.jit_compile(),
+    )
+    recipes.fit(distiller, patches, chosen, SEED)
+    return student
 
 
-def write(name, pixels):
-    """Write one panel: a photograph as JPEG, a map of classes with few colours as PNG."""
-    picture = Image.fromarray(pixels)
-    if name.endswith(".jpg"):
-        picture.save(FIGURES / f"landing_{name}", quality=88)
-    else:
-        picture.quantize(len(CLASS_COLORS)).save(FIGURES / f"landing_{name}", optimize=True)
+def panels(images):
+    """Yield name, caption, description and RGB pixels of each panel."""
+    split = data.split(data.cut(images), images, by="image")
+    patch = split.test.take([most_even_patch(split.test)])
+    labels, colors = patch.labels[0], class_palette()
+    yield "photograph", "photograph", "A satellite photograph.", patch.images[0]
+    people = f"The same patch as people labelled it: {in_words(labels)}."
+    yield "people", "labelled by people", people, colors[labels]
+    teacher = recipes.trained_teacher(images, split, SEED)
+    student = distilled_student(teacher, split.train)
+    for name, model in (("teacher", teacher), ("student", student)):
+        predicted = metrics.predict_labels(model, patch)[0]
+        right = f"{100 * np.mean(predicted == labels):.0f} % right"
+        description = f"The same patch as the {name} labels it, {right}: {in_words(predicted)}."
+        yield name, f"{name}: {right}", description, colors[predicted]
+
+
+def in_words(labels):
+    """Return the shares of the classes as text, the largest first.
+
+    >>> in_words(np.array([[1, 1], [1, 2]]))
+    'Land 75 %, Road 25 %'
+    """
+    shares = data.class_shares(labels)
+    order = [i for i in np.argsort(-shares) if shares[i] >= 0.005]
+    return ", ".join(f"{data.CLASS_NAMES[i]} {100 * shares[i]:.0f} %" for i in order)
+
+
+def write(folder, made):
+    """Write the panels, and the MyST text that shows them and names their colours."""
+    lines = ["::::{grid} 2 2 4 4", ":gutter: 2", ":class-container: landing-picture", ""]
+    for name, caption, description, pixels in made:
+        picture, file = Image.fromarray(pixels), f"landing_{name}.png"
+        if name == "photograph":
+            file = f"landing_{name}.jpg"
+            picture.save(folder / file, quality=88)
+        else:
+            picture.quantize(len(CLASS_COLORS)).save(folder / file, optimize=True)
+        lines += [":::{grid-item}", f"```{{image}} /book/_figures/{file}"]
+        lines += [f":alt: {description}", ":width: 100%", "```", caption, ":::", ""]
+    lines += ["::::", "", legend(), ""]
+    (folder / "landing.txt").write_text("\n".join(lines), encoding="utf-8")
+
+
+def legend():
+    """Return the colours of the named classes as one line of HTML."""
+    box = "display:inline-block;width:0.9em;height:0.9em;border:1px solid #888;background:"
+    names = [(name, CLASS_COLORS[name]) for name in data.CLASS_NAMES[: data.VOID]]
+    swatches = [f'<span style="{box}{color}"></span> {html.escape(name)}' for name, color in names]
+    return "<p>" + " &emsp; ".join(swatches) + "</p>"
 
 
 def main():
-    """Write all panels, and the MyST text that shows them."""
-    made = list(panels())
-    lines = [f"::::{{grid}} 2 2 {len(made)} {len(made)}", ":gutter: 2", ""]
-    for name, caption, description, pixels in made:
-        write(name, pixels)
-        lines += [":::{grid-item}", f"```{{image}} /book/_figures/landing_{name}"]
-        lines += [f":alt: {description}", ":width: 100%", "```", f"{caption}", ":::", ""]
-    (FIGURES / "landing.txt").write_text("\n".join([*lines, "::::", ""]), encoding="utf-8")
+    """Write the picture; in smoke mode only into a folder other than the book's."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=FIGURES, help="where to write")
+    folder = parser.parse_args().folder
+    if runtime.mode() != "full" and folder == FIGURES:
+        sys.exit("The picture of the book comes from full mode: set KD_MODE=full.")
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder, list(panels(data.load("dubai"))))
 
 
 if __name__ == "__main__":
