@@ -10,7 +10,7 @@
 from kdlib.data import dubai, synthetic
 from kdlib.data.batches import Batches
 from kdlib.data.classes import CLASS_NAMES, N_CLASSES, PALETTE, VOID, decode, encode
-from kdlib.data.folder import read_folder
+from kdlib.data.folder import read_folder, write_folder
 from kdlib.data.imageset import ImageSet
 from kdlib.data.patches import (
     Patches,
@@ -39,6 +39,7 @@ __all__ = [
     "load",
     "read_folder",
     "split",
+    "write_folder",
 ]
 
 
@@ -74,9 +75,7 @@ def load(source="auto"):
     except (OSError, ValueError) as error:
         print(f"The Dubai images cannot be had. {error}")
         images = synthetic.city()
-        print(
-            f"Using the procedural city instead: {len(images)} images, drawn, not photographed."
-        )
+        print(f"Using the procedural city instead: {len(images)} images, drawn, not photographed.")
     else:
         print(f"Using the Dubai images: {len(images)} photographs.")
     return images

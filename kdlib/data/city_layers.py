@@ -98,13 +98,14 @@ def houses(rng, canvas, plan, character, free, sun):
     _gardens(rng, canvas, built, by_lot, (by_lot(0, 1) < character.green) & ~tower, starts)
     wall = by_lot(0, 1) < 0.78
     for gap in (*starts, *ends):
-        wall &= gap > np.where(tower, 0.5, 1) * by_lot(-2, 8)
+        wall &= gap > by_lot(-2, 8) * np.where(tower, np.float32(0.5), np.float32(1))
     notch = by_lot(0, 0.45) * character.lot
     wall &= (starts[0] > notch) | (starts[1] > 0.8 * notch)
     height = np.where(tower, by_lot(6, 20), by_lot(2, 6))
     _shadows(canvas, built[wall], height[wall], sun)
-    gable = np.where((starts[0] < ends[0]) == (sun[0] > 0), 1.1, 0.85)
-    light = by_lot(0.88, 1.08) * np.where((by_lot(0, 1) < 0.35) & ~tower, gable, 1)
+    light = by_lot(0.88, 1.08)
+    gabled = (by_lot(0, 1) < 0.35) & ~tower
+    light[gabled] *= np.where((starts[0] < ends[0]) == (sun[0] > 0), 1.1, 0.85)[gabled]
     roof = paint.ROOF + by_lot(0, paint.ROOFS).astype(np.uint8)
     canvas.put(built[wall], BUILDING, roof[wall], light[wall])
     units = wall & tower & (canvas.dots[built] > 1)
@@ -137,11 +138,12 @@ def _shadows(canvas, walls, height, sun):
 
 def _moved(array, by):
     """Move a picture by some rows and columns; the rim is repeated where nothing comes in."""
-    rows, columns = (
-        np.clip(np.arange(length) - step, 0, length - 1)
-        for length, step in zip(array.shape, by, strict=True)
+    reach = max(abs(step) for step in by)
+    corner = [reach - step for step in by]
+    window = tuple(
+        slice(start, start + length) for start, length in zip(corner, array.shape, strict=True)
     )
-    return array[rows[:, None], columns]
+    return np.pad(array, reach, mode="edge")[window]
 
 
 def streets(rng, canvas, plan, depth):

@@ -11,6 +11,8 @@ import numpy as np
 OPEN, VILLAS, TOWERS, PARK, PARKING = range(5)
 """What a block can be used for."""
 
+_DIRT, _PAVED, _WIDE = 1, 2, 4  # kinds of street, to be combined where two of them cross
+
 STEPS = 2
 """Table entries a pixel: fine enough that edges do not look like stairs."""
 
@@ -47,7 +49,7 @@ def smooth_noise(rng, shape, cells, octaves=1):
         slope = np.diff(wide, axis=0)
         top, down = _interpolation(shape[0], n)
         edges = np.searchsorted(top, np.arange(n + 1))
-        for cell in range(n):  # few rows at a time stay in the processor's cache
+        for cell in range(n):  # a few rows at a time, which the processor's cache holds
             rows = slice(edges[cell], edges[cell + 1])
             total[rows] += wide[cell] + down[rows, None] * slope[cell]
     return total
@@ -57,7 +59,7 @@ def _interpolation(length, cells):
     """Left neighbour on the grid, and the weight of the right one, of each pixel."""
     at = (np.arange(length, dtype=np.float32) + np.float32(0.5)) * np.float32(cells / length)
     left = at.astype(np.intp)
-    fraction = at - left
+    fraction = at - left.astype(np.float32)
     return left, fraction * fraction * (3 - 2 * fraction)
 
 
@@ -138,30 +140,32 @@ def lay_out(rng, shape, character):
     weights = np.array(character.kinds, dtype=float) / sum(character.kinds)
     kinds = rng.choice(5, size=count_u * count_v, p=weights).astype(np.uint8)
     kind = kinds.take(block_u * count_v + block_v)
-    on_u, wide_u, dirt_u = _streets(rng, plan, 0, block_v, count_v)
-    on_v, wide_v, dirt_v = _streets(rng, plan, 1, block_u, count_u)
+    street_u = _streets(rng, plan, 0, block_v, count_v)
+    street_v = _streets(rng, plan, 1, block_u, count_u)
+    street = np.where(plan.plaza, 0, street_u | street_v)
     edge_u, edge_v = plan.look_up("from_edge")
     return dataclasses.replace(
         plan,
         kind=kind,
-        street=(on_u | on_v) & ~plan.plaza,
-        wide=(wide_u | wide_v) & ~plan.plaza,
-        dirt=(dirt_u & ~on_v) | (dirt_v & ~on_u),
+        street=street > 0,
+        wide=street & _WIDE > 0,
+        dirt=street == _DIRT,
         in_block=(np.minimum(edge_u, edge_v) > 0) & ~plan.plaza,
     )
 
 
 def _streets(rng, plan, family, block_across, blocks_across):
-    """Mark the streets of one family, with gaps where two blocks have grown together."""
+    """Give the kind of street at each pixel, 0 for none, for one family of lines.
+
+    Narrow streets have gaps, where two blocks have grown together.
+    """
     axis, at = plan.axes[family], plan.at[family]
-    kept = rng.random((len(axis.wide), blocks_across)) < 0.85
-    kept |= axis.wide[:, None]
-    street = axis.street.take(at)
-    on = axis.to_street.take(at) < 0
-    on &= kept.take(street * blocks_across + block_across)
-    wide = axis.wide.take(street) & on
-    dirt = (rng.random(len(axis.wide)) < 0.25).take(street) & on & ~wide
-    return on, wide, dirt
+    count = len(axis.wide)
+    kind = np.where(rng.random(count) < 0.25, _DIRT, _PAVED)
+    kind = np.where(axis.wide, _WIDE, kind).astype(np.uint8)
+    kept = (rng.random((count, blocks_across)) < 0.85) | axis.wide[:, None]
+    stretch = axis.street.take(at) * blocks_across + block_across
+    return (kind[:, None] * kept).take(stretch) * (axis.to_street < 0).take(at)
 
 
 def _coordinates(rng, shape, character):

@@ -21,6 +21,24 @@ def load():
 
     Raises
     ------
+    FileNotFoundError, ValueError, PermissionError, ConnectionError
+        As in :func:`folder`.
+    """
+    return read_folder(folder(), name="dubai", credit=CREDIT)
+
+
+def folder():
+    """Give the folder of the Dubai images, after proving every file to be the published one.
+
+    It is the folder in ``KD_DUBAI_DIR``, else the one in the cache, else it is downloaded.
+
+    Returns
+    -------
+    path
+        The folder of the tiles.
+
+    Raises
+    ------
     FileNotFoundError
         If ``KD_DUBAI_DIR`` names a folder that is missing, empty or incomplete.
     ValueError
@@ -30,37 +48,15 @@ def load():
     ConnectionError
         If they cannot be downloaded.
     """
-    if folder := runtime.dubai_dir():
-        return read(folder)
+    if named := runtime.dubai_dir():
+        found = root(named)
+        verify(found)
+        return found
     cached = runtime.cache_dir() / "dubai"
     if cached.is_dir():
         try:
-            return read(cached)
+            verify(cached)
+            return cached
         except (FileNotFoundError, ValueError) as error:
             print(f"The cached copy is not whole ({error}) Downloading it again.")
-    return read(fetch(cached))
-
-
-def read(folder):
-    """Read the data set from a folder, after proving every file to be the published one.
-
-    Parameters
-    ----------
-    folder : path
-        The folder of the tiles, or one that holds it.
-
-    Returns
-    -------
-    ImageSet
-        Named "dubai".
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder is missing, empty or incomplete.
-    ValueError
-        If a file differs from the published one.
-    """
-    folder = root(folder)
-    verify(folder)
-    return read_folder(folder, name="dubai", credit=CREDIT)
+    return fetch(cached)

@@ -9,7 +9,6 @@ import re
 import tempfile
 import threading
 import time
-from pathlib import Path
 
 import kagglehub
 import numpy as np
@@ -359,7 +358,8 @@ def test_a_network_that_swallows_everything_is_given_up(published, monkeypatch):
 
 
 def test_the_real_images_have_the_published_shares():
-    images = dubai.read(tiny_dubai.real_folder())
+    tiny_dubai.real_folder()
+    images = dubai.load()
     patches = data.cut(images)
     assert np.bincount(patches.tile)[1:].tolist() == [54, 18, 36, 108, 144, 81, 504, 360]
     shares = 100 * data.class_shares(patches.labels)
@@ -371,9 +371,9 @@ def test_the_real_images_have_the_published_shares():
 
 
 def test_the_real_images_are_read_in_seconds(run_time):
-    folder = Path(tiny_dubai.real_folder())
+    tiny_dubai.real_folder()
     start = time.process_time()
-    dubai.read(folder)
+    dubai.load()
     seconds = time.process_time() - start
     run_time("reading the Dubai images, processor time", seconds)
     assert seconds < 30

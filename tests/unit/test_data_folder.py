@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdlib.data import PALETTE, ImageSet, read_folder
+from kdlib.data import PALETTE, ImageSet, read_folder, synthetic, write_folder
 from kdlib.data.folder import list_pairs
 
 from . import tiny_dubai
@@ -31,6 +31,18 @@ def test_tiles_and_parts_come_in_the_order_of_their_numbers(tmp_path):
     pairs = list_pairs(tmp_path)
     assert [pair[0] for pair in pairs] == [1, 1, 2, 2, 9, 9, 10, 10]
     assert all(image.stem == mask.stem for _, _, image, mask in pairs)
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    city = synthetic.city(n_images=10, size=64)
+    write_folder(city, tmp_path)
+    again = read_folder(tmp_path, "city", city.credit)
+    np.testing.assert_array_equal(again.tile, city.tile)
+    np.testing.assert_array_equal(again.part, city.part)
+    for one, other in zip(again.labels, city.labels, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(again.images, city.images, strict=True):
+        assert np.abs(one.astype(int) - other).mean() < 5  # JPEG
 
 
 def test_missing_folder(tmp_path):
