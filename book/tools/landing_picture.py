@@ -96,8 +96,11 @@ def write(folder, made):
 def legend():
     """Return the colours of the named classes as one line of HTML."""
     box = "display:inline-block;width:0.9em;height:0.9em;border:1px solid #888;background:"
-    names = [(name, CLASS_COLORS[name]) for name in data.CLASS_NAMES[: data.VOID]]
-    swatches = [f'<span style="{box}{color}"></span> {html.escape(name)}' for name, color in names]
+    swatches = [
+        f'<span style="white-space:nowrap"><span style="{box}{CLASS_COLORS[name]}"></span> '
+        f"{html.escape(name)}</span>"
+        for name in data.CLASS_NAMES[: data.VOID]
+    ]
     return "<p>" + " &emsp; ".join(swatches) + "</p>"
 
 
