@@ -1,5 +1,6 @@
 """Predictions of a model on patches, batch by batch."""
 
+import keras
 import numpy as np
 
 
@@ -59,7 +60,8 @@ def _batches(model, patches, batch_size):
     for start in range(0, len(images), batch_size):
         # The same arithmetic as in kdlib.data.Batches, so that evaluate sees the same inputs.
         inputs = images[start : start + batch_size] * np.float32(1 / 255)
-        outputs = model.predict_on_batch(inputs)
+        # Called directly: predict would trace a graph for each model, and warn of so many.
+        outputs = keras.ops.convert_to_numpy(model(inputs, training=False))
         if np.isnan(outputs).any():
             raise ValueError("the model returns NaN: its training diverged. Lower the rate.")
         yield outputs
