@@ -28,6 +28,7 @@ run: $(VENV)/kdlib ## run the chapters here (KD_MODE=smoke) and build the pages 
 	@echo "Open file://$(CURDIR)/_build/run/_build/html/index.html"
 
 chapter: $(VENV)/kdlib ## run one chapter here, CHAPTER=04, into _build/run
+	@test -n "$(CHAPTER)" || { echo "Name the chapter: make chapter CHAPTER=04"; exit 2; }
 	$(BIN)/python book/tools/execute.py run --chapter "$(CHAPTER)"
 
 store: $(VENV)/kdlib ## run in full mode and store the outputs: all, or CHAPTER=04

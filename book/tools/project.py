@@ -22,12 +22,12 @@ def chapters(root=ROOT):
 
 
 def chapter(number, root=ROOT):
-    """Return the notebook whose name starts with `number`, such as ``"04"`` or ``4``."""
+    """Return the notebook whose name starts with `number`, such as ``"04"`` or ``"4"``."""
     for path in chapters(root):
-        if path.name.startswith(f"{int(number):02d}_"):
+        if path.name.startswith(f"{number:0>2}_"):
             return path
     names = ", ".join(path.stem[:2] for path in chapters(root))
-    raise SystemExit(f"There is no chapter {number}. The chapters are: {names}.")
+    raise SystemExit(f"There is no chapter {number!r}. Set CHAPTER to one of {names}.")
 
 
 def repository(root=ROOT):
