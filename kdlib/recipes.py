@@ -192,6 +192,8 @@ def fit(model, patches, chosen, seed=0, callbacks=(), verbose=0):
         batches,
         epochs=chosen.epochs,
         callbacks=[EpochSeeds(batches, seed), *callbacks],
+        # The batches shuffle by seed and epoch; Keras would shuffle them again, by chance.
+        shuffle=False,
         verbose=verbose,
     )
 
