@@ -10,6 +10,7 @@ This is the only module that reads the environment. Three variables count:
     Where downloads and trained teachers are kept, instead of the user's cache folder.
 """
 
+import contextlib
 import functools
 import os
 import platform
@@ -17,10 +18,25 @@ import sys
 import time
 from pathlib import Path
 
-# TensorFlow prints its build flags on import. They are noise in a notebook; errors still show.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import keras  # noqa: E402  (after the line above, on purpose)
+@contextlib.contextmanager
+def _without_native_messages():
+    """Drop what compiled code writes to the error stream. Python's errors still show."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+# TensorFlow tells its build flags on import, whatever the log level, and that there is no GPU:
+# noise in a notebook. What goes wrong comes as a Python error.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with _without_native_messages():
+    import keras
 
 MODES = ("smoke", "full")
 
