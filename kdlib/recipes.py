@@ -99,7 +99,7 @@ RECIPES = {
     "student": {
         "smoke": Recipe(4, 40, batch_size=16, crop=64, learning_rate=1e-2, normalization="batch"),
         "full": Recipe(
-            12,
+            16,
             50,
             batch_size=8,
             crop=128,
