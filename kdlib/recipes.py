@@ -86,7 +86,7 @@ RECIPES = {
         # In so few steps a teacher without normalisation has not found all five classes yet.
         "smoke": Recipe(6, 30, batch_size=16, crop=64, learning_rate=3e-3, normalization="batch"),
         "full": Recipe(
-            24,
+            20,
             50,
             batch_size=16,
             crop=128,
@@ -99,7 +99,7 @@ RECIPES = {
     "student": {
         "smoke": Recipe(4, 40, batch_size=16, crop=64, learning_rate=1e-2, normalization="batch"),
         "full": Recipe(
-            16,
+            12,
             50,
             batch_size=8,
             crop=128,
