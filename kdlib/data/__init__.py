@@ -11,6 +11,7 @@ from kdlib.data import dubai, synthetic
 from kdlib.data.batches import Batches
 from kdlib.data.classes import CLASS_NAMES, N_CLASSES, PALETTE, VOID, decode, encode
 from kdlib.data.folder import read_folder, write_folder
+from kdlib.data.ground import overlaps
 from kdlib.data.imageset import ImageSet
 from kdlib.data.patches import (
     Patches,
@@ -37,6 +38,7 @@ __all__ = [
     "encode",
     "join",
     "load",
+    "overlaps",
     "read_folder",
     "split",
     "write_folder",

@@ -22,12 +22,15 @@ class ImageSet:
         Which tile each image comes from, and its number within the tile, both counted from 1.
     credit : str
         Where the images come from, in one line.
+    ground : array of int, shape (number of images, 3), optional
+        Where each image lies: number of a scene, and top and left in it, in pixels. Images of one
+        scene that overlap show the same ground. None if every image shows ground of its own.
 
     Raises
     ------
     ValueError
-        If the numbers of images, labels, tiles and parts differ, or the size of an image and that
-        of its labels.
+        If the numbers of images, labels, tiles, parts and places differ, or the size of an image
+        and that of its labels.
     """
 
     name: str
@@ -36,14 +39,16 @@ class ImageSet:
     tile: np.ndarray
     part: np.ndarray
     credit: str
+    ground: np.ndarray | None = None
 
     def __post_init__(self):
         """Refuse images and labels that do not belong together."""
-        lengths = [len(each) for each in (self.images, self.labels, self.tile, self.part)]
+        places = self.images if self.ground is None else self.ground
+        lengths = [len(each) for each in (self.images, self.labels, self.tile, self.part, places)]
         if len(set(lengths)) != 1:
             raise ValueError(
-                "expected as many labels, tiles and parts as images; got "
-                "{} images, {} labels, {} tiles, {} parts".format(*lengths)
+                "expected as many labels, tiles, parts and places as images; got "
+                "{} images, {} labels, {} tiles, {} parts, {} places".format(*lengths)
             )
         for index, (image, labels) in enumerate(zip(self.images, self.labels, strict=True)):
             if image.shape != (*labels.shape, 3):

@@ -20,6 +20,9 @@ class Patches:
         Class numbers, 0 to 5.
     image_index, tile, row, column : array of int, shape (n,)
         Number of the image in its set, its tile, and the place in the grid of patches, from 0.
+    ground : array of int, shape (n, 3), optional
+        Scene, top and left of each patch on the ground, in pixels. None if no two images of the
+        set show the same ground.
     """
 
     images: np.ndarray
@@ -28,6 +31,7 @@ class Patches:
     tile: np.ndarray
     row: np.ndarray
     column: np.ndarray
+    ground: np.ndarray | None = None
 
     def __len__(self):
         """Return the number of patches."""
@@ -35,8 +39,10 @@ class Patches:
 
     def take(self, indices):
         """Give the patches at these indices (or where a boolean mask is true), as copies."""
-        fields = dataclasses.fields(self)
-        return Patches(**{field.name: getattr(self, field.name)[indices] for field in fields})
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return Patches(
+            **{name: None if value is None else value[indices] for name, value in values.items()}
+        )
 
 
 def cut(image_set, size=256):
@@ -87,15 +93,19 @@ def cut(image_set, size=256):
         labels[start:stop] = cut_labels
         images[start:stop] = patchify(image, (size, size, 3), step=size).reshape(-1, size, size, 3)
         start = stop
-    return Patches(images, labels, *_places(image_set, shapes))
+    return Patches(images, labels, *_places(image_set, shapes, size))
 
 
-def _places(image_set, shapes):
-    """Image number, tile, row and column of every patch."""
+def _places(image_set, shapes, size):
+    """Image number, tile, row, column and place on the ground of every patch."""
     index = np.repeat(np.arange(len(shapes)), [rows * columns for rows, columns in shapes])
     grids = [np.indices(shape).reshape(2, -1) for shape in shapes]
     row, column = np.concatenate(grids, axis=1)
-    return index, np.asarray(image_set.tile)[index], row, column
+    ground = None
+    if image_set.ground is not None:
+        steps = np.stack([np.zeros_like(row), row * size, column * size], axis=1)
+        ground = image_set.ground[index] + steps
+    return index, np.asarray(image_set.tile)[index], row, column, ground
 
 
 def join(values, patches, image_index):

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from kdlib.data.classes import CLASS_NAMES, VOID
+from kdlib.data.ground import touches
 from kdlib.data.patches import Patches, class_shares
 
 TEST_PARTS = (3, 9)
@@ -36,6 +37,8 @@ def split(patches, image_set, by="image", held_out_tile=None, seed=0):
     by : str
         "image": the parts 3 and 9 of every tile are the test set, part 6 is for validation; fixed.
         "tile": the held-out tile is the test set, part 6 of every other tile is for validation.
+        In both, patches for validation that show ground of the test set are dropped, and so are
+        those for training that show ground of either. Tiles of the Dubai images overlap.
         "patch": drawn at random, in the same proportions as "image". Neighbours in one image end
         up on both sides: for the lesson on leaks only.
     held_out_tile : int, optional
@@ -70,7 +73,17 @@ def split(patches, image_set, by="image", held_out_tile=None, seed=0):
             test = _tile_mask(patches, held_out_tile)
             validation &= ~test
     train = ~(test | validation)
+    if by != "patch":
+        validation &= ~_on_ground_of(patches, test)
+        train &= ~_on_ground_of(patches, test | validation)
     return Split(*(patches.take(mask) for mask in (train, validation, test)), by=by)
+
+
+def _on_ground_of(patches, mask):
+    """Mark all patches that show ground of the marked ones."""
+    if patches.ground is None:
+        return np.zeros(len(patches), dtype=bool)
+    return touches(patches.ground, patches.ground[mask], patches.labels.shape[1])
 
 
 def _random_masks(order):
@@ -93,7 +106,7 @@ def _tile_mask(patches, held_out_tile):
 
 
 def check_disjoint(split):
-    """Prove that no image gave patches to two parts of a split.
+    """Prove that no two parts of a split share an image, or show the same ground.
 
     Parameters
     ----------
@@ -102,19 +115,24 @@ def check_disjoint(split):
     Raises
     ------
     ValueError
-        If an image is in two parts. The message names the parts and the images.
+        If they do. The message names the parts, and the images or the number of patches.
     """
-    images = {
-        name: set(getattr(split, name).image_index.tolist())
-        for name in ("train", "validation", "test")
-    }
     for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        shared = sorted(images[first] & images[second])
+        one, other = getattr(split, first), getattr(split, second)
+        shared = sorted({*one.image_index.tolist()} & {*other.image_index.tolist()})
         if shared:
             listed = ", ".join(map(str, shared[:10])) + (", ..." if len(shared) > 10 else "")
             raise ValueError(
                 f"split by {split.by}: {first} and {second} share {len(shared)} images "
                 f"(numbers {listed}). Split by image or by tile."
+            )
+        if one.ground is None or other.ground is None:
+            continue
+        twice = touches(one.ground, other.ground, one.labels.shape[1]).sum()
+        if twice:
+            raise ValueError(
+                f"split by {split.by}: {twice} patches of {first} show ground that {second} shows "
+                "too, in other images. Make the split with kdlib.data.split, which drops them."
             )
 
 
