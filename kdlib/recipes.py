@@ -284,8 +284,9 @@ class EpochSeeds(keras.callbacks.Callback):
         self.batches.epoch = epoch
         network = getattr(self.model, "student", self.model)
         for place, layer in enumerate(network.layers):
-            if isinstance(layer, keras.layers.Dropout):
-                layer.seed_generator.state.assign([self.seed * 1000 + epoch, place])
+            # A dropout layer of rate 0 draws nothing and has no generator.
+            if generator := getattr(layer, "seed_generator", None):
+                generator.state.assign([self.seed * 1000 + epoch, place])
 
 
 class FairCurves(keras.callbacks.Callback):

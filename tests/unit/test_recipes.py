@@ -88,6 +88,12 @@ def test_the_same_seed_gives_the_same_training(city):
         np.testing.assert_allclose(a, b, atol=1e-7)
 
 
+def test_networks_without_dropout_are_trained_too(city):
+    model = network(2, seed=1, classes=6, size=16, dropout=0.0)
+    recipes.compile_alone(model, TINY)
+    assert len(recipes.fit(model, few(city[1]), TINY).history["loss"]) == TINY.epochs
+
+
 def test_training_alone_is_what_the_distiller_does_at_alpha_one(city):
     _, split = city
     alone = network(2, seed=1, classes=6, size=16)
