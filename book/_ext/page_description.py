@@ -1,6 +1,6 @@
 """Sphinx extension: each page describes itself to search engines and previews.
 
-The description is the page's first paragraph, unless the page sets one of its own in its front
+The description is the start of the page's text, unless the page sets one of its own in its front
 matter (``myst: html_meta: description``).
 """
 
@@ -8,23 +8,26 @@ import html
 
 from docutils import nodes
 
-LONGEST = 200
+SHORTEST, LONGEST = 80, 200
 
 
-def first_paragraph(doctree):
-    """Return the text of the first paragraph that is prose, shortened at a word."""
+def first_sentences(doctree):
+    """Return the first prose of the page, enough to say what it is about, cut at a word."""
+    text = ""
     for paragraph in doctree.findall(nodes.paragraph):
-        text = " ".join(paragraph.astext().split())
-        if len(text.split()) >= 5 and not isinstance(paragraph.parent, nodes.entry):
-            return text if len(text) <= LONGEST else text[:LONGEST].rsplit(" ", 1)[0] + " …"
-    return ""
+        if isinstance(paragraph.parent, nodes.entry) or any(paragraph.findall(nodes.image)):
+            continue
+        text = " ".join([*text.split(), *paragraph.astext().split()])
+        if len(text) >= SHORTEST:
+            break
+    return text if len(text) <= LONGEST else text[:LONGEST].rsplit(" ", 1)[0] + " …"
 
 
 def describe(app, pagename, templatename, context, doctree):
     """Add description and title to the head of the page."""
     if doctree is None or 'name="description"' in context.get("metatags", ""):
         return
-    description = html.escape(first_paragraph(doctree), quote=True)
+    description = html.escape(first_sentences(doctree), quote=True)
     title = html.escape(context.get("title", ""), quote=True)
     context["metatags"] = context.get("metatags", "") + (
         f'\n<meta name="description" content="{description}">'
