@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kdlib.data.city_plan import smooth_noise
+from kdlib.data.city_plan import smooth_noise, strips
 
 # Materials, by number. Several classes share a look on purpose: a colour alone does not tell a
 # sandy roof from sand, a dirt road from a track, asphalt from a dark roof or from deep water.
@@ -84,21 +84,26 @@ def photograph(rng, tables, material, light, shape):
     -------
     array of uint8, shape (height, width, 3)
     """
-    material, light = material.reshape(shape).astype(np.intp), light.reshape(shape)
+    material, light = material.reshape(shape), light.reshape(shape)
     blend = smooth_noise(rng, shape, 6, octaves=3)
-    np.clip(0.5 + 0.5 * blend, 0, 1, out=blend)
-    grain = rng.standard_normal(shape, dtype=np.float32)
-    uneven = 0.05 * smooth_noise(rng, shape, 2) + 0.03 * smooth_noise(rng, shape, 60)
-    light = light * (1 + uneven + 0.04 * grain)
+    uneven = smooth_noise(rng, shape, 2) + np.float32(0.6) * smooth_noise(rng, shape, 60)
     haze, contrast = np.float32(rng.uniform(0, 0.16)), np.float32(rng.uniform(0.9, 1.3))
-    sensor = np.float32(rng.uniform(1.5, 4)) * grain[::-1, ::-1]
+    sensor = np.float32(rng.uniform(1.5, 4))
+    sky = haze * np.array((196, 204, 222), dtype=np.float32) - 110 * (contrast - 1)
     picture = np.empty((*shape, 3), dtype=np.uint8)
-    for channel, sky in enumerate((196, 204, 222)):
-        one, other = (table[:, channel] for table in tables)
-        plane = one.take(material) + blend * (other - one).take(material)
-        plane = light * plane * (contrast * (1 - haze)) + (haze * sky - 110 * (contrast - 1))
-        plane = _soften(plane) + sensor
-        picture[..., channel] = np.clip(plane, 0, 255)
+    rim = 1  # the rows above and below that the lens mixes in
+    for rows in strips(shape[0]):
+        wide = slice(max(rows.start - rim, 0), rows.stop + rim)
+        mix = np.clip(0.5 + 0.5 * blend[wide], 0, 1)
+        grain = rng.standard_normal(mix.shape, dtype=np.float32)
+        bright = light[wide] * (1 + 0.05 * uneven[wide] + 0.04 * grain) * (contrast * (1 - haze))
+        kind = material[wide].astype(np.intp)
+        for channel in range(3):
+            one, other = (table[:, channel] for table in tables)
+            plane = bright * (one.take(kind) + mix * (other - one).take(kind)) + sky[channel]
+            plane = _soften(plane) + sensor * grain[::-1, ::-1]
+            inner = plane[rows.start - wide.start :][: len(picture[rows])]
+            picture[rows, :, channel] = np.clip(inner, 0, 255)
     return picture
 
 
