@@ -178,7 +178,11 @@ def class_shares(labels, n_classes=N_CLASSES):
     labels = np.asarray(labels)
     if labels.size == 0:
         raise ValueError("expected labels; got an empty array")
-    counts = np.bincount(labels.ravel(), minlength=n_classes)
-    if len(counts) > n_classes:
-        raise ValueError(f"expected class numbers below {n_classes}; got {len(counts) - 1}")
+    # Comparing bytes is far faster than np.bincount, which makes 8-byte integers of them first.
+    counts = np.array([np.count_nonzero(labels == number) for number in range(n_classes)])
+    if counts.sum() != labels.size:
+        raise ValueError(
+            f"expected class numbers from 0 to {n_classes - 1}; got some from {labels.min()} to "
+            f"{labels.max()}"
+        )
     return counts / labels.size

@@ -194,5 +194,7 @@ def test_class_shares_count(labels):
 def test_class_shares_refuses_nothing_and_too_much():
     with pytest.raises(ValueError, match="empty"):
         data.class_shares([])
-    with pytest.raises(ValueError, match="below 2; got 3"):
+    with pytest.raises(ValueError, match="from 0 to 1; got some from 0 to 3"):
         data.class_shares([0, 3], n_classes=2)
+    with pytest.raises(ValueError, match="from -1 to 1"):
+        data.class_shares([-1, 1])
