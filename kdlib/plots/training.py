@@ -230,4 +230,6 @@ def _checked_runs(runs):
 
 
 def _percent(share):
+    if 0 < share < 0.001:
+        return "< 0.1 %"
     return f"{100 * share:.0f} %" if share >= 0.01 or share == 0 else f"{100 * share:.1f} %"

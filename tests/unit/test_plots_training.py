@@ -97,7 +97,7 @@ def test_share_bars_refuse_what_is_no_distribution(shares, names, message):
 def test_active_features_are_sorted_and_the_dead_are_red():
     figure = training.active_features({"one": [0.02, 0.9, 0.0, 0.0004], "two": [0.5] * 4})
     written = figure.axes[0].texts
-    assert texts(figure)[:4] == ["90 %", "2 %", "0.0 %", "0 %"]
+    assert texts(figure)[:4] == ["90 %", "2 %", "< 0.1 %", "0 %"]
     red = [text.get_color() == "#B00020" for text in written]
     assert red == [False, True, True, True, False, False, False, False]
 
