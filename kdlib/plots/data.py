@@ -206,19 +206,24 @@ def split_maps(splits, image_set):
     'part'
     """
     figure, axes = new_figure(1, len(splits), height=3.4, squeeze=False, sharey=True)
+    seen = set()
     tiles, parts = np.unique(image_set.tile), np.unique(image_set.part)
     for place, (title, split) in zip(axes.flat, splits.items(), strict=True):
         for index, (tile, part) in enumerate(zip(image_set.tile, image_set.part, strict=True)):
-            color = SPLIT_COLORS[_part_of(split, index)]
+            name = _part_of(split, index)
+            seen.add(name)
             corner = (part - 0.42, tile - 0.42)
-            place.add_patch(Rectangle(corner, 0.84, 0.84, facecolor=color, edgecolor="#888888"))
+            place.add_patch(
+                Rectangle(corner, 0.84, 0.84, facecolor=SPLIT_COLORS[name], edgecolor="#888888")
+            )
         place.set(title=title, xlabel="part", xticks=parts[::2], yticks=tiles,
                   xlim=(parts.min() - 0.6, parts.max() + 0.6),
                   ylim=(tiles.max() + 0.6, tiles.min() - 0.6))  # fmt: skip
         place.spines[["left", "bottom"]].set_visible(False)
         place.tick_params(length=0)
     axes[0, 0].set_ylabel("tile")
-    _legend(figure, SPLIT_COLORS)
+    shown = {name: color for name, color in SPLIT_COLORS.items() if name in seen}
+    _legend(figure, shown, columns=2)
     return figure
 
 
