@@ -4,8 +4,8 @@
 
     KD_MODE=full python book/tools/landing_picture.py
 
-Takes the teacher that chapter 04 leaves in the cache, distils a student from it as chapter 06
-does, and writes the panels, their legend and what stands below them into ``book/_figures``.
+Takes the teacher that chapter 04 leaves in the cache, distils a student from it by the student's
+recipe, and writes the panels, their legend and what stands below them into ``book/_figures``.
 """
 
 import argparse
