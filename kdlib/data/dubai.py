@@ -11,7 +11,7 @@ from kdlib.data.integrity import root, verify
 
 CREDIT = (
     "Semantic segmentation of aerial imagery: Mohammed Bin Rashid Space Centre and "
-    "Humans in the Loop, CC0"
+    "Humans in the Loop"
 )
 """Whom a picture of these images should name."""
 

@@ -86,7 +86,7 @@ def test_the_named_folder_is_read(published, monkeypatch, deeper):
     tiny_dubai.write(folder)
     monkeypatch.setenv("KD_DUBAI_DIR", str(published.parent / "mine"))
     images = data.load("dubai")
-    assert (images.name, len(images)) == ("dubai", 4) and "CC0" in images.credit
+    assert (images.name, len(images)) == ("dubai", 4) and "Humans in the Loop" in images.credit
 
 
 def test_named_folder_missing(published, monkeypatch):
