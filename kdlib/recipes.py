@@ -129,7 +129,7 @@ def recipe(role):
     return runtime.pick(**RECIPES[role])
 
 
-def build(role, seed=0):
+def build(role, seed=0, chosen=None):
     """Return a fresh, untrained teacher or student of the recipe, for images of any size.
 
     Parameters
@@ -137,6 +137,8 @@ def build(role, seed=0):
     role : {"teacher", "student"}
     seed : int
         Decides the initial weights: the same seed gives the same weights.
+    chosen : Recipe, optional
+        Gives dropout, normalisation and precision; by default the recipe of the run mode.
 
     Returns
     -------
@@ -148,7 +150,7 @@ def build(role, seed=0):
     >>> build("student").input_shape
     (None, None, None, 3)
     """
-    chosen = recipe(role)
+    chosen = chosen or recipe(role)
     precision = runtime.faster_precision() if chosen.fastest_precision else "float32"
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)

@@ -1,0 +1,99 @@
+"""The command ``python -m kdlib.study``."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from kdlib.study.overview import overview
+from kdlib.study.plans import PLANS, find
+from kdlib.study.provenance import PACKAGE
+from kdlib.study.record import Record
+from kdlib.study.runner import check_settings, work_through
+from kdlib.study.table import render, table
+
+
+def main(arguments=None):
+    """Run the command; return the exit status: 0, or 1 with a message on the error stream."""
+    options = _parser().parse_args(arguments)
+    only = options.only.split(",") if options.only else None
+    try:
+        return _act(options, find(options.plan), only)
+    except (ValueError, OSError) as error:
+        text = str(error) if isinstance(error, ValueError) or not error.errno else _said(error)
+        print(f"error: {text}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; what is done stays.", file=sys.stderr)
+        return 130
+
+
+def _act(options, plan, only):
+    if options.list:
+        print(overview(plan, options.out, only))
+    elif options.table:
+        record = Record(options.out, plan)
+        check_settings(plan, record)
+        print(render(table(plan, record.runs(), options.on)))
+    elif options.workers > 1:
+        return _start_workers(options)
+    elif failed := work_through(plan, options.out, only, options.quiet):
+        raise ValueError(f"{len(failed)} runs failed: {', '.join(map(str, failed))}.")
+    return 0
+
+
+def _start_workers(options):
+    """Start processes that each do this command alone; return the worst exit status."""
+    command = [sys.executable, "-m", "kdlib.study", "--plan", options.plan]
+    command += ["--out", str(options.out)]
+    command += ["--only", options.only] if options.only else []
+    # One bar is enough: it counts the runs of all.
+    workers = [
+        subprocess.Popen(command + (["--quiet"] if number or options.quiet else []))
+        for number in range(options.workers)
+    ]
+    try:
+        return max(worker.wait() for worker in workers)
+    finally:
+        for worker in workers:
+            worker.terminate()
+
+
+def _said(error):
+    """Say what the system has to say about a file, without the number of the error."""
+    return f"{error.strerror}{f': {error.filename}' if error.filename else ''}"
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m kdlib.study",
+        description="Run the recorded experiments, or look at their record.",
+    )
+    parser.add_argument("--plan", required=True, help=f"one of {', '.join(PLANS)}")
+    parser.add_argument("--only", metavar="ARM,ARM", help="only these arms of the plan")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=PACKAGE / "results",
+        help="folder of the record; machines that share it share the work (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--workers", type=_count, default=1, help="processes to start on this machine (default: 1)"
+    )
+    parser.add_argument("--list", action="store_true", help="say what is done and what is left")
+    parser.add_argument("--table", action="store_true", help="compare the arms")
+    parser.add_argument(
+        "--on", choices=("validation", "test"), help="images for the table (default: the plan's)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="show no progress bar")
+    return parser
+
+
+def _count(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of workers; expected 1 or more")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
