@@ -25,7 +25,7 @@ class Bench:
 
     Parameters
     ----------
-    plan : kdlib.study.plans.Plan
+    plan : kdlib.study.arms.Plan
     folder : path
         Of the record. Trained networks are in ``work/weights`` below it.
     """
@@ -42,7 +42,7 @@ class Bench:
 
         Parameters
         ----------
-        run : kdlib.study.plans.Run
+        run : kdlib.study.arms.Run
         callbacks : sequence of keras.callbacks.Callback
             For the training.
 
@@ -140,7 +140,6 @@ class Bench:
         # Without the optimizer, which a compiled model would save too.
         keras.Model(network.inputs, network.outputs).save_weights(partial)
         partial.replace(path)
-        keras.utils.clear_session(free_memory=False)
         return file_hash(path)
 
 
@@ -154,8 +153,8 @@ def check_teacher(run, plan, folder):
 
     Parameters
     ----------
-    run : kdlib.study.plans.Run
-    plan : kdlib.study.plans.Plan
+    run : kdlib.study.arms.Run
+    plan : kdlib.study.arms.Plan
         The plan that needs it; the run may be of another one.
     folder : path
 

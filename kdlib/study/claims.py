@@ -62,7 +62,7 @@ def take(folder, run):
     ----------
     folder : path
         Where the claims are; made if it is missing.
-    run : kdlib.study.plans.Run
+    run : kdlib.study.arms.Run
 
     Returns
     -------

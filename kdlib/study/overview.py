@@ -13,7 +13,7 @@ def overview(plan, folder, only=None):
 
     Parameters
     ----------
-    plan : kdlib.study.plans.Plan
+    plan : kdlib.study.arms.Plan
     folder : path
     only : sequence of str, optional
         Names of arms.

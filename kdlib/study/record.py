@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from kdlib.study.plans import Run
+from kdlib.study.arms import Run
 
 SETTLED = 120
 """Seconds without a change after which a piece of a line is taken for the end of a killed worker's
@@ -29,7 +29,7 @@ class Record:
     ----------
     folder : path
         Holds ``PLAN.jsonl``. The files of the workers are in ``work/lines`` below it.
-    plan : kdlib.study.plans.Plan
+    plan : kdlib.study.arms.Plan
 
     Examples
     --------

@@ -1,6 +1,5 @@
 """Working through a plan: take a run that nobody has, do it, write its line, go on."""
 
-import gc
 import time
 
 import keras
@@ -21,7 +20,7 @@ def work_through(plan, folder, only=None, quiet=False):
 
     Parameters
     ----------
-    plan : kdlib.study.plans.Plan
+    plan : kdlib.study.arms.Plan
     folder : path
         Of the record; the workers may be processes and machines that share it.
     only : sequence of str, optional
@@ -70,7 +69,8 @@ def needs(plan, run):
 
     Examples
     --------
-    >>> from kdlib.study.plans import Run, find
+    >>> from kdlib.study.arms import Run
+    >>> from kdlib.study.plans import find
     >>> [str(run) for run in needs(find("smoke"), Run("smoke", "distilled", 1))]
     ['smoke-teacher-0']
     """
@@ -113,7 +113,7 @@ class Progress:
 
     Parameters
     ----------
-    plan : kdlib.study.plans.Plan
+    plan : kdlib.study.arms.Plan
     runs : list of Run
     quiet : bool
         Whether to show nothing.
@@ -173,5 +173,6 @@ def _do(claim, bench, record, progress):
         record.gather()
     else:
         notice(f"another worker took {claim.run} over meanwhile; this result is dropped.")
-    gc.collect()
+    # Traced functions of networks that are gone would pile up from run to run.
+    keras.utils.clear_session()
     return True

@@ -51,7 +51,7 @@ def table(plan, runs, on=None):
 
     Parameters
     ----------
-    plan : kdlib.study.plans.Plan
+    plan : kdlib.study.arms.Plan
     runs : dict of Run to dict
         As :meth:`kdlib.study.record.Record.runs` returns it.
     on : {"validation", "test"}, optional

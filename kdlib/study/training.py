@@ -23,7 +23,7 @@ def train(arm, split, seed, teacher=None, callbacks=()):
 
     Parameters
     ----------
-    arm : kdlib.study.plans.Arm
+    arm : kdlib.study.arms.Arm
     split : kdlib.data.Split
         Its training patches are used.
     seed : int
