@@ -7,10 +7,9 @@ from pathlib import Path
 
 from kdlib.study.overview import overview
 from kdlib.study.plans import PLANS, find
-from kdlib.study.provenance import PACKAGE
-from kdlib.study.record import Record
+from kdlib.study.record import RESULTS, Record
 from kdlib.study.runner import check_settings, work_through
-from kdlib.study.table import render, table
+from kdlib.study.table import read, render, table
 
 
 def main(arguments=None):
@@ -32,9 +31,8 @@ def _act(options, plan, only):
     if options.list:
         print(overview(plan, options.out, only))
     elif options.table:
-        record = Record(options.out, plan)
-        check_settings(plan, record)
-        print(render(table(plan, record.runs(), options.on)))
+        check_settings(plan, Record(options.out, plan))
+        print(render(table(plan, read(plan, options.out), options.on)))
     elif options.workers > 1:
         return _start_workers(options)
     elif failed := work_through(plan, options.out, only, options.quiet):
@@ -74,7 +72,7 @@ def _parser():
     parser.add_argument(
         "--out",
         type=Path,
-        default=PACKAGE / "results",
+        default=RESULTS,
         help="folder of the record; machines that share it share the work (default: %(default)s)",
     )
     parser.add_argument(

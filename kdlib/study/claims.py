@@ -70,9 +70,10 @@ def take(folder, run):
         None if another worker has it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if active(folder, run):
-        return None
+    # Looked up once: the number that follows the claim that was found to be dead, and no later one.
     newest = _newest(folder, run)
+    if newest is not None and _alive(folder, run, newest):
+        return None
     number = 0 if newest is None else newest + 1
     try:
         _path(folder, run, number).touch(exist_ok=False)  # O_CREAT | O_EXCL
@@ -84,9 +85,11 @@ def take(folder, run):
 def active(folder, run):
     """Tell whether a living worker has claimed the run, or had it within the last minutes."""
     newest = _newest(folder, run)
-    if newest is None:
-        return False
-    return now(folder) - _path(folder, run, newest).stat().st_mtime <= STALE
+    return newest is not None and _alive(folder, run, newest)
+
+
+def _alive(folder, run, number):
+    return now(folder) - _path(folder, run, number).stat().st_mtime <= STALE
 
 
 def _path(folder, run, number):

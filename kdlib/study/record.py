@@ -17,6 +17,9 @@ from pathlib import Path
 
 from kdlib.study.arms import Run
 
+RESULTS = Path(__file__).parents[1] / "results"
+"""The folder of the record that comes with the library."""
+
 SETTLED = 120
 """Seconds without a change after which a piece of a line is taken for the end of a killed worker's
 file, and not for a line that is being written."""
@@ -45,8 +48,10 @@ class Record:
     def __init__(self, folder, plan):
         self.plan = plan
         self.gathered = Path(folder) / f"{plan.name}.jsonl"
-        self.folder = work_folder(folder) / "lines"
+        self.work = work_folder(folder)
+        self.folder = self.work / "lines"
         self.own = self.folder / f"{plan.name}.{secrets.token_hex(4)}.jsonl"
+        self._told = set()
 
     def append(self, entry):
         """Add the line of a run to this worker's file, and make sure that it is on the disk.
@@ -56,7 +61,8 @@ class Record:
         OSError
             If it cannot be written, for example because the disk is full. What was there stays.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_work_folder(self.work)
+        self.folder.mkdir(exist_ok=True)
         text = json.dumps(entry, allow_nan=False) + "\n"
         try:
             _append(self.own, text.encode())
@@ -97,7 +103,8 @@ class Record:
         runs = {}
         for entry in entries:
             run = Run(entry["plan"], entry["arm"], entry["seed"])
-            if run in runs:
+            if run in runs and run not in self._told:
+                self._told.add(run)
                 notice(f"{run} is recorded twice; the run of {runs[run]['started']} counts.")
             runs.setdefault(run, entry)
         return runs
@@ -119,7 +126,17 @@ class Record:
 
 def work_folder(folder):
     """Return the folder for all that is not the record: claims, weights, the workers' files."""
-    work = Path(folder) / "work"
+    return Path(folder) / "work"
+
+
+def make_work_folder(work):
+    """Make the folder if it is missing, in such a way that git leaves it alone.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
     try:
         work.mkdir(parents=True, exist_ok=True)
         ignore = work / ".gitignore"
@@ -131,7 +148,6 @@ def work_folder(folder):
             f"{work} cannot be made ({error.strerror}). Name a folder that you may write to with "
             "--out.",
         ) from error
-    return work
 
 
 def notice(text):

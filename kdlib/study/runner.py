@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from kdlib.study import claims
 from kdlib.study.bench import Bench, check_teacher
-from kdlib.study.record import Record, notice, work_folder
+from kdlib.study.record import Record, make_work_folder, notice
 
 WAIT = 5
 """Seconds between two looks at runs that other workers have."""
@@ -48,10 +48,11 @@ def work_through(plan, folder, only=None, quiet=False):
     check_settings(plan, record)
     for teacher in {need for run in runs for need in needs(plan, run)} - set(runs):
         check_teacher(teacher, plan, folder)
+    make_work_folder(record.work)
     record.gather()
     with Progress(plan, runs, quiet) as progress:
         while left := progress.left(record, failed):
-            claim = _take_one(plan, left, record, work_folder(folder) / "claims")
+            claim = _take_one(plan, left, record)
             if claim is None:
                 time.sleep(WAIT)
                 continue
@@ -149,12 +150,12 @@ class Progress:
         return keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: self.bar.update(steps))
 
 
-def _take_one(plan, left, record, folder):
+def _take_one(plan, left, record):
     """Claim the first run that is free and whose teachers are trained, or return None."""
     for run in left:
         if needs(plan, run) & set(left):
             continue
-        claim = claims.take(folder, run)
+        claim = claims.take(record.work / "claims", run)
         # It may have been finished between the look at the record and the claim.
         if claim is not None and run not in record.runs():
             return claim

@@ -7,6 +7,8 @@ import numpy as np
 
 from kdlib.data import CLASS_NAMES, VOID
 from kdlib.metrics import PairedDifference, paired_difference, scores
+from kdlib.study.plans import PLANS
+from kdlib.study.record import RESULTS, Record
 
 AGREEMENTS = {
     "agreement with the teacher": "agreement",
@@ -53,7 +55,7 @@ def table(plan, runs, on=None):
     ----------
     plan : kdlib.study.arms.Plan
     runs : dict of Run to dict
-        As :meth:`kdlib.study.record.Record.runs` returns it.
+        As :func:`read` returns it.
     on : {"validation", "test"}, optional
         Which images; by default those that the plan is judged on.
 
@@ -68,19 +70,36 @@ def table(plan, runs, on=None):
         another budget, precision, images, judge, or teachers that differ between seeds. The
         learning rate may differ: it is tuned for each arm.
     """
-    by_arm = {}
-    for run, entry in sorted(runs.items(), key=lambda item: item[0].seed):
-        by_arm.setdefault(run.arm, {})[run.seed] = entry
-    if not by_arm:
+    own = {run: entry for run, entry in runs.items() if run.plan == plan.name}
+    if not own:
         raise ValueError(f"nothing of plan {plan.name} is recorded yet.")
     rows = []
     for arm in plan.arms:
-        if arm.name in by_arm:
-            partner = by_arm.get(arm.baseline)
-            if arm.baseline:
-                _check_pairs(arm, by_arm[arm.name], partner)
-            rows += _rows(arm, by_arm[arm.name], partner, on or plan.judged_on)
+        if not (entries := _of_arm(own, arm.name)):
+            continue
+        partner = _of_arm(own, arm.baseline) or _of_arm(runs, arm.baseline)
+        if arm.baseline:
+            _check_pairs(arm, entries, partner)
+        rows += _rows(arm, entries, partner, on or plan.judged_on)
     return rows
+
+
+def read(plan, folder=RESULTS):
+    """Return what is recorded of a plan, and of the plan that its baselines come from.
+
+    Parameters
+    ----------
+    plan : kdlib.study.arms.Plan
+    folder : path
+        By default that of the record that comes with the library.
+
+    Returns
+    -------
+    dict of Run to dict
+        See :meth:`kdlib.study.record.Record.runs`, which tells the errors.
+    """
+    others = Record(folder, PLANS[plan.baselines]).runs() if plan.baselines else {}
+    return others | Record(folder, plan).runs()
 
 
 def render(rows):
@@ -106,9 +125,14 @@ def epochs_to_reach(curve, target):
     return float(reached[0] + 1) if reached.size else math.nan
 
 
+def _of_arm(runs, name):
+    """Return {seed: entry} of an arm, by seed."""
+    return {run.seed: runs[run] for run in sorted(runs) if run.arm == name}
+
+
 def _rows(arm, entries, partner, on):
     values = {seed: _values(entry, on) for seed, entry in entries.items()}
-    others = {seed: _values(entry, on) for seed, entry in (partner or {}).items()}
+    others = {seed: _values(partner[seed], on) for seed in entries if partner}
     for seed in others:
         final = partner[seed]["curve"]["mean_iou"][-1]
         for of, entry in ((values, entries[seed]), (others, partner[seed])):
@@ -142,11 +166,11 @@ def _difference(own, partner):
 
 
 def _check_pairs(arm, entries, partner):
-    if not partner or set(partner) != set(entries):
+    if not set(entries) <= set(partner):
         raise ValueError(
             f"{arm.name} is recorded for seeds {sorted(entries)} and its baseline {arm.baseline} "
-            f"for {sorted(partner or [])}; a paired difference needs the same. Run what is left: "
-            "--list shows it."
+            f"for {sorted(partner)}; a paired difference needs the same. Run what is left: --list "
+            "shows it."
         )
     teachers = {str(entry["teacher"]) for entry in entries.values()}
     if len(teachers) > 1:
@@ -175,12 +199,11 @@ _COMPARABLE = {
 
 
 def _line(row, width):
-    text = f"  {row.arm:{width}}  {_number(row.mean, row.score)}"
-    known = sum(not math.isnan(value) for value in row.values)
-    if known < len(row.values):
-        return f"{text}  in {known} of {len(row.values)} seeds"
+    count, known = len(row.values), sum(not math.isnan(value) for value in row.values)
+    seeds = f"{count} seed{'s' * (count > 1)}" if known == count else f"{known} of {count} seeds"
+    text = f"  {row.arm:{width}}  {_number(row.mean, row.score)} in {seeds}"
     if row.difference is None:
-        return f"{text}  {len(row.values)} seed{'s' * (len(row.values) > 1)}"
+        return text
     low, high = (f"{value:+.4f}" for value in row.difference[1:])
     return f"{text}  {row.difference.mean:+.4f} [{low}, {high}] to {row.baseline}"
 

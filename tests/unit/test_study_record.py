@@ -61,13 +61,15 @@ def test_what_is_gathered_needs_no_files_of_workers(folder):
     assert len((folder / "smoke.jsonl").read_text().splitlines()) == 1
 
 
-def test_nothing_recorded_makes_no_file(folder):
+def test_reading_makes_nothing(folder):
+    assert Record(folder, PLAN).runs() == {} and not folder.exists()
+    folder.mkdir()
     Record(folder, PLAN).gather()
-    assert not (folder / "smoke.jsonl").exists()
+    assert list(folder.iterdir()) == []
 
 
 def test_the_work_folder_stays_out_of_git(folder):
-    Record(folder, PLAN)
+    Record(folder, PLAN).append(entry())
     assert (folder / "work" / ".gitignore").read_text() == "*\n"
 
 
@@ -141,7 +143,7 @@ def test_a_line_that_is_being_written_is_left_alone(folder, capsys):
     ],
 )
 def test_a_bad_line_in_the_middle_is_named_and_kept(folder, line, message):
-    Record(folder, PLAN)
+    folder.mkdir()
     text = "\n".join([json.dumps(entry()), line, json.dumps(entry(seed=1))]) + "\n"
     (folder / "smoke.jsonl").write_text(text)
     for act in (Record(folder, PLAN).runs, Record(folder, PLAN).gather):
@@ -180,7 +182,7 @@ def test_a_line_that_was_half_written_when_the_disk_was_full_is_taken_back(folde
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="work cannot be made .* --out"):
-        Record(tmp_path / "file", PLAN)
+        Record(tmp_path / "file", PLAN).append(entry())
 
 
 def test_nan_is_no_json(folder):

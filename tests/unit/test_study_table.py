@@ -7,7 +7,7 @@ import pytest
 
 from kdlib import metrics
 from kdlib.recipes import Recipe
-from kdlib.study.plans import Arm, Plan, Run
+from kdlib.study.arms import Arm, Plan, Run
 from kdlib.study.table import EPOCHS, epochs_to_reach, render, table
 
 RECIPE = Recipe(3, 2, batch_size=2, crop=16, learning_rate=1e-2)
@@ -100,7 +100,7 @@ def test_a_score_that_is_never_reached_has_no_interval(runs):
     runs[Run("x", "taught", 1)]["curve"]["mean_iou"] = [0.1, 0.2, 0.29]
     row = find(table(PLAN, runs), "taught", EPOCHS)
     assert math.isnan(row.values[1]) and row.difference is None and row.mean == 2.0
-    assert "in 2 of 3 seeds" in render([row])
+    assert "2.0 in 2 of 3 seeds" in render([row])
 
 
 def test_epochs_count_from_one_and_to_the_first():
@@ -115,8 +115,8 @@ def test_classes_that_are_not_there_have_no_interval(runs):
 
 def test_the_text_says_value_difference_and_interval(runs):
     text = render(table(PLAN, runs))
-    assert "taught   0.6400  +0.1400 [+0.0406, +0.2394] to scratch" in text
-    assert "scratch  0.5000  3 seeds" in text
+    assert "taught   0.6400 in 3 seeds  +0.1400 [+0.0406, +0.2394] to scratch" in text
+    assert "scratch  0.5000 in 3 seeds" in text
 
 
 def test_seeds_without_a_partner_are_refused(runs):
@@ -129,6 +129,20 @@ def test_an_arm_without_its_baseline_is_refused(runs):
     kept = {run: line for run, line in runs.items() if run.arm == "taught"}
     with pytest.raises(ValueError, match=r"baseline scratch for \[\]; a paired difference needs"):
         table(PLAN, kept)
+
+
+def test_a_baseline_may_come_from_another_plan_and_have_more_seeds(runs):
+    moved = {run._replace(plan="y") if run.arm == "scratch" else run: runs[run] for run in runs}
+    del moved[Run("x", "taught", 2)]
+    row = find(table(PLAN, moved), "taught", "IoU Building")
+    assert row.seeds == (0, 1) and row.difference.mean == pytest.approx(0.12)
+    own = entry(10, [0.1])
+    row = find(table(PLAN, moved | {Run("x", "scratch", s): own for s in (0, 1)}), *row_of(row))
+    assert row.difference.mean == pytest.approx(0.52)
+
+
+def row_of(row):
+    return row.arm, row.score
 
 
 @pytest.mark.parametrize(
