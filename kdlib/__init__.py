@@ -7,6 +7,7 @@ Import from its rooms, from the bottom floor up:
 - :mod:`kdlib.losses`, :mod:`kdlib.unet`, :mod:`kdlib.metrics`;
 - :mod:`kdlib.distiller`: the ``Distiller`` itself;
 - :mod:`kdlib.recipes`: the trainings that several chapters share;
+- :mod:`kdlib.study`: the recorded experiments;
 - :mod:`kdlib.plots` and :mod:`kdlib.widgets`: everything that draws.
 """
 

@@ -198,13 +198,15 @@ def test_one_of_many_gets_a_run(tmp_path):
 
 
 def test_one_of_many_takes_over_a_dead_workers_run(tmp_path):
-    dead = claims.take(tmp_path, RUN)
-    old(dead.path)
-    assert not claims.active(tmp_path, RUN)
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        taken = list(pool.map(lambda _: claims.take(tmp_path, RUN), range(64)))
-    (claim,) = [claim for claim in taken if claim is not None]
-    assert claim.held() and not dead.held()
+        for seed in range(20):
+            run = RUN._replace(seed=seed)
+            dead = claims.take(tmp_path, run)
+            old(dead.path)
+            assert not claims.active(tmp_path, run)
+            taken = list(pool.map(lambda _, run=run: claims.take(tmp_path, run), range(32)))
+            (claim,) = [claim for claim in taken if claim is not None]
+            assert claim.held() and not dead.held()
 
 
 def test_other_runs_are_free(tmp_path):
