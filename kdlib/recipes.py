@@ -84,7 +84,7 @@ class Recipe:
 RECIPES = {
     "teacher": {
         # In so few steps a teacher without normalisation has not found all five classes yet.
-        "smoke": Recipe(6, 30, batch_size=16, crop=64, learning_rate=3e-3, normalization="batch"),
+        "smoke": Recipe(4, 30, batch_size=16, crop=64, learning_rate=3e-3, normalization="batch"),
         "full": Recipe(
             20,
             50,
