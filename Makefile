@@ -52,7 +52,7 @@ gpu: $(VENV)/kdlib ## add to the environment what TensorFlow needs to use an NVI
 lint: $(VENV)/kdlib ## look for mistakes in code, chapters and workflows
 	$(BIN)/ruff check .
 	$(BIN)/python book/tools/stamp.py --check
-	$(BIN)/python -m pytest -q tests/book/test_project.py tests/notebooks/test_static.py
+	$(BIN)/python -m pytest -q tests/project/test_repository.py tests/notebooks/test_static.py
 
 stamp: $(VENV)/kdlib ## write Colab badge and bootstrap cell into the chapters
 	$(BIN)/python book/tools/stamp.py

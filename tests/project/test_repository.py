@@ -56,6 +56,12 @@ def test_workflows_build_and_test_through_make():
         assert any("make " in step for step in steps), path.name
 
 
+@pytest.mark.parametrize("name", ["Makefile", "CONTRIBUTING.md", "README.md"])
+def test_paths_of_tests_that_are_named_exist(name):
+    named = re.findall(r"\btests/[\w/.]*\w", (ROOT / name).read_text(encoding="utf-8"))
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
 def test_no_file_names_a_folder_of_somebodys_machine():
     found = []
     for path in tracked():
