@@ -37,6 +37,8 @@ class Recipe:
         As in :func:`kdlib.unet.unet`.
     fastest_precision : bool
         Whether to build the network in :func:`kdlib.runtime.faster_precision`, not in float32.
+    jitter : float or None
+        How far the colours of the crops are changed at random, as in :class:`kdlib.data.Batches`.
 
     Examples
     --------
@@ -54,6 +56,7 @@ class Recipe:
     dropout: float = 0.1
     normalization: str | None = None
     fastest_precision: bool = False
+    jitter: float | None = None
 
     @property
     def steps(self):
@@ -77,6 +80,7 @@ class Recipe:
             augment=True,
             steps=self.steps_per_epoch,
             shuffle=True,
+            jitter=self.jitter,
             seed=seed,
         )
 

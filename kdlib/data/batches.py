@@ -31,6 +31,9 @@ class Batches(keras.utils.PyDataset):
         patches come round again.
     shuffle : bool
         Whether each pass has an order of its own.
+    jitter : float or None
+        Up to which share brightness, contrast and colour of each image are changed at random, above
+        0 to below 1. None leaves the colours alone. See :func:`recoloured`.
 
     Attributes
     ----------
@@ -42,8 +45,8 @@ class Batches(keras.utils.PyDataset):
     Raises
     ------
     ValueError
-        If there are no patches, a number is below 1, the crop is larger than the patches, or
-        patches that are not square are to be turned whole.
+        If there are no patches, a number is below 1, the crop is larger than the patches, patches
+        that are not square are to be turned whole, or the jitter is out of its range.
 
     Examples
     --------
@@ -64,9 +67,11 @@ class Batches(keras.utils.PyDataset):
         seed=0,
         steps=None,
         shuffle=False,
+        jitter=None,
     ):
         super().__init__()
         _check(patches, batch_size, crop, augment, steps)
+        _check_jitter(jitter)
         self.patches = patches
         self.batch_size = batch_size
         self.crop = crop
@@ -75,6 +80,7 @@ class Batches(keras.utils.PyDataset):
         self.seed = seed
         self.steps = steps
         self.shuffle = shuffle
+        self.jitter = jitter
         self.epoch = 0
 
     def __len__(self):
@@ -91,7 +97,10 @@ class Batches(keras.utils.PyDataset):
         weight = np.ones(labels.shape, dtype=np.float32)
         if self.void_class is not None:
             weight[labels == self.void_class] = 0.0
-        return images * np.float32(1 / 255), labels.astype(np.int32), weight
+        inputs = images * np.float32(1 / 255)
+        if self.jitter is not None:
+            inputs = recoloured(inputs, self.jitter, rng)
+        return inputs, labels.astype(np.int32), weight
 
     def on_epoch_end(self):
         """Go on to the next epoch; ``fit`` calls this."""
@@ -152,6 +161,46 @@ def turned(array, turn):
     if turn >= 4:
         array = array[:, ::-1]
     return np.rot90(array, turn % 4)
+
+
+def recoloured(images, jitter, rng):
+    """Change brightness, contrast and colour of each image at random, as another day's light would.
+
+    With factors b, c and g for each image, drawn evenly between 1 − jitter and 1 + jitter, g for
+    each channel and only half as far from 1: x → mean + c · (b · g · x − mean), where the mean is
+    that of the image b · g · x, a number for each channel. What leaves [0, 1] is cut off there.
+
+    Parameters
+    ----------
+    images : array, shape (images, height, width, channels)
+        Values in [0, 1].
+    jitter : float
+        Above 0 to below 1.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    array of float32, shape of ``images``
+        Values in [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> grey = np.full((1, 2, 2, 3), 0.5, "float32")
+    >>> bool(np.ptp(recoloured(grey, 0.2, np.random.default_rng(0))[..., 0]) == 0)
+    True
+    """
+    count, channels = len(images), images.shape[-1]
+    bright, contrast = rng.uniform(1 - jitter, 1 + jitter, size=(2, count, 1, 1, 1))
+    gain = rng.uniform(1 - jitter / 2, 1 + jitter / 2, size=(count, 1, 1, channels))
+    images = images * (bright * gain).astype(np.float32)
+    mean = images.mean(axis=(1, 2), keepdims=True)
+    return np.clip(mean + contrast.astype(np.float32) * (images - mean), 0, 1)
+
+
+def _check_jitter(jitter):
+    if jitter is not None and not 0 < jitter < 1:
+        raise ValueError(f"jitter is {jitter!r}; expected above 0 and below 1, or None.")
 
 
 def _check(patches, batch_size, crop, augment, steps):

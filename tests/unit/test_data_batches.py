@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdlib.data import Batches, Patches
-from kdlib.data.batches import turned
+from kdlib.data.batches import recoloured, turned
 
 
 def patches(count=5, height=12, width=12, seed=0):
@@ -162,6 +162,54 @@ def test_the_patches_are_not_changed():
     y += 1
     np.testing.assert_array_equal(source.images, before[0])
     np.testing.assert_array_equal(source.labels, before[1])
+
+
+def test_jitter_changes_colours_and_neither_place_nor_label():
+    source = patches(8)
+    options = {"batch_size": 8, "crop": 8, "augment": True, "shuffle": True, "seed": 3}
+    plain, changed = (Batches(source, jitter=jitter, **options)[0] for jitter in (None, 0.3))
+    np.testing.assert_array_equal(changed[1], plain[1])
+    np.testing.assert_array_equal(changed[2], plain[2])
+    assert changed[0].dtype == np.float32
+    assert changed[0].min() >= 0 and changed[0].max() <= 1
+    for before, after in zip(plain[0], changed[0], strict=True):
+        for channel in (0, 2):  # in the other one all pixels of an image are alike
+            inside = (after[..., channel] > 0) & (after[..., channel] < 1)
+            x, y = before[..., channel][inside], after[..., channel][inside]
+            slope, offset = np.polyfit(x, y, 1)
+            np.testing.assert_allclose(y, slope * x + offset, atol=1e-5)
+            # Brightness, contrast, and half as much for the channel.
+            assert 0.7 * 0.7 * 0.85 < slope < 1.3 * 1.3 * 1.15
+            assert abs(slope - 1) > 1e-4
+
+
+def test_jitter_is_known_for_known_factors():
+    class Fixed:
+        """Draws brightness 1.1, contrast 0.5, and gains 1, 1 and 0.9 for red, green and blue."""
+
+        def uniform(self, low, high, size):
+            assert (round(low, 9), round(high, 9)) in {(0.8, 1.2), (0.9, 1.1)}
+            if size[0] == 2:
+                return np.array([1.1, 0.5]).reshape(size)
+            return np.array([1, 1, 0.9]).reshape(size)
+
+    image = np.array([0.2, 0.4], dtype=np.float32).reshape(1, 1, 2, 1).repeat(3, axis=3)
+    red = 0.33 + 0.5 * np.array([0.22 - 0.33, 0.44 - 0.33])
+    expected = np.stack([red, red, 0.9 * red], axis=-1)[None, None]
+    np.testing.assert_allclose(recoloured(image, 0.2, Fixed()), expected, rtol=1e-6)
+
+
+def test_jitter_depends_on_seed_epoch_and_index_alone():
+    first, second = (Batches(patches(), 2, jitter=0.2, seed=5) for _ in range(2))
+    np.testing.assert_array_equal(first[1][0], second[1][0])
+    second.epoch = 1
+    assert not np.array_equal(first[1][0], second[1][0])
+
+
+@pytest.mark.parametrize("jitter", [0, 1, -0.1, 1.5, float("nan")])
+def test_jitter_out_of_range(jitter):
+    with pytest.raises(ValueError, match="jitter is .*; expected above 0 and below 1, or None"):
+        Batches(patches(), 2, jitter=jitter)
 
 
 def test_fit_advances_the_epoch():
