@@ -28,14 +28,34 @@ def _teacher(name, recipe, **options):
     return Arm(name, recipe, "teacher", **{"baseline": None, "seeds": (0,), **options})
 
 
-TEACHER = _with(RECIPES["teacher"]["full"], normalization="batch")
-"""The teacher's budget in all plans: to be set to what the plan teacher-search finds."""
+_NORM = _with(RECIPES["teacher"]["full"], normalization="batch")
+
+TEACHER_SEARCH = Plan(
+    "teacher-search",
+    tuple(
+        _teacher(name, recipe, seeds=None)
+        for name, recipe in {
+            "plain-20": RECIPES["teacher"]["full"],
+            "norm-20": _NORM,
+            "norm-60": _with(_NORM, epochs=60),
+            "norm-60-jitter": _with(_NORM, epochs=60, jitter=0.2),
+        }.items()
+    ),
+    seeds=(0,),
+    judged_on="validation",
+)
+"""Recipes of the teacher, judged on validation images: the first is that of chapter 04."""
+
+DUBAI_TEACHER = Run("teacher-search", "norm-60-jitter", 0)
+"""The teacher of all plans on the Dubai images: the best of the search on validation images."""
+
+SHORT_TEACHER = _NORM
+"""The budget where many teachers are compared with each other."""
 
 STUDENT = _with(RECIPES["student"]["full"], learning_rate=1.5e-2)
 """The students' budget; the plan rates tells which learning rate suits which arm."""
 
 _TINY = Recipe(2, 3, batch_size=4, crop=32, learning_rate=1e-2, normalization="batch")
-_MAIN_TEACHER = Run("main", "teacher", 0)
 
 SMOKE = Plan(
     "smoke",
@@ -51,14 +71,14 @@ SMOKE = Plan(
 MAIN = Plan(
     "main",
     (
-        _teacher("teacher", TEACHER),
         Arm("scratch", STUDENT, baseline=None),
         _taught("distilled", STUDENT),
         _smoothed("smoothed", STUDENT),
         _taught("shuffled", STUDENT, "shuffled"),
+        _taught("distracted", STUDENT, "distracted"),
     ),
     seeds=(0, 1, 2, 3, 4),
-    teacher=_MAIN_TEACHER,
+    teacher=DUBAI_TEACHER,
 )
 """The main comparison: does the student gain, and is it the teacher's knowledge?"""
 
@@ -72,10 +92,10 @@ RATES = Plan(
             baseline=None,
         )
         for rate in (0.005, 0.01, 0.015, 0.03)
-        for arm in MAIN.arms[1:]
+        for arm in MAIN.arms[:4]
     ),
     seeds=(100, 101),  # none of those that the other plans report
-    teacher=_MAIN_TEACHER,
+    teacher=DUBAI_TEACHER,
     judged_on="validation",
 )
 """The arms of main at other learning rates, judged on validation images."""
@@ -86,7 +106,7 @@ def _few_labels(share):
     percent = round(100 * share)
     alone, few = f"labels-{percent}", Run("more", f"teacher-{percent}", 0)
     return (
-        _teacher(few.arm, TEACHER, labelled=share),
+        _teacher(few.arm, SHORT_TEACHER, labelled=share),
         Arm(alone, STUDENT, labelled=share, baseline=None),
         _taught(f"distilled-{percent}", STUDENT, labelled=share, baseline=alone, taught_by=few),
         _taught(f"distilled-{percent}-by-all", STUDENT, labelled=share, baseline=alone),
@@ -100,7 +120,6 @@ MORE = Plan(
         # another budget than main's, this plan needs a scratch arm of its own.
         _taught("t1", STUDENT, temperature=1.0),
         _taught("alpha0", STUDENT, alpha=0.0),
-        _taught("distracted", STUDENT, "distracted"),
         _taught("untrained", STUDENT, "untrained"),
         Arm("large-scratch", STUDENT, "teacher", baseline=None),
         Arm("self", STUDENT, "teacher", "trained", 0.1, 2.0, baseline="large-scratch"),
@@ -108,36 +127,31 @@ MORE = Plan(
         *_few_labels(0.25),
     ),
     seeds=(0, 1, 2),
-    teacher=_MAIN_TEACHER,
+    teacher=DUBAI_TEACHER,
     baselines="main",
 )
 """The other arms, with fewer seeds."""
 
-TEACHER_SEARCH = Plan(
-    "teacher-search",
-    tuple(
-        _teacher(name, recipe, seeds=None)
-        for name, recipe in {
-            "plain-20": RECIPES["teacher"]["full"],
-            "norm-20": TEACHER,
-            "norm-20-fast": _with(TEACHER, learning_rate=5e-3),
-            "norm-20-no-dropout": _with(TEACHER, dropout=0.0),
-            "norm-20-large-crops": _with(TEACHER, crop=256, batch_size=4),
-            "norm-60": _with(TEACHER, epochs=60),
-        }.items()
+CITY = Plan(
+    "city",
+    (
+        _teacher("teacher", _with(_NORM, epochs=12)),
+        Arm("scratch", STUDENT, baseline=None),
+        _taught("distilled", STUDENT),
     ),
     seeds=(0,),
-    judged_on="validation",
+    source="city",
+    teacher=Run("city", "teacher", 0),
 )
-"""Recipes of the teacher, judged on validation images."""
+"""The networks for the procedural city: to be used, not compared."""
 
 SPLITS = Plan(
     "splits",
     (
-        _teacher("by-image", TEACHER, seeds=None),
-        _teacher("by-patch", TEACHER, seeds=None, split="patch"),
+        _teacher("by-image", SHORT_TEACHER, seeds=None),
+        _teacher("by-patch", SHORT_TEACHER, seeds=None, split="patch"),
         *(
-            _teacher(f"tile-{tile}", TEACHER, seeds=None, split="tile", held_out_tile=tile)
+            _teacher(f"tile-{tile}", SHORT_TEACHER, seeds=None, split="tile", held_out_tile=tile)
             for tile in range(1, 9)
         ),
     ),
@@ -145,7 +159,7 @@ SPLITS = Plan(
 )
 """One recipe of the teacher under three ways to divide the patches."""
 
-PLANS = {plan.name: plan for plan in (SMOKE, MAIN, RATES, MORE, TEACHER_SEARCH, SPLITS)}
+PLANS = {plan.name: plan for plan in (SMOKE, TEACHER_SEARCH, RATES, MAIN, MORE, SPLITS, CITY)}
 """The plans by name."""
 
 
