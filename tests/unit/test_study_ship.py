@@ -1,6 +1,5 @@
 """From the record to the shipped models: what is written scores what was recorded, or is not."""
 
-import itertools
 import json
 
 import pytest
