@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from kdlib.study.cost import costs
+from kdlib.study.cost import render as render_costs
 from kdlib.study.overview import overview
 from kdlib.study.plans import PLANS, find
 from kdlib.study.record import RESULTS, Record
@@ -33,6 +35,8 @@ def _act(options, plan, only):
     elif options.table:
         check_settings(plan, Record(options.out, plan))
         print(render(table(plan, read(plan, options.out), options.on)))
+    elif options.cost:
+        print(render_costs(costs(Record(options.out, plan).runs())))
     elif options.workers > 1:
         return _start_workers(options)
     elif failed := work_through(plan, options.out, only, options.quiet):
@@ -80,6 +84,7 @@ def _parser():
     )
     parser.add_argument("--list", action="store_true", help="say what is done and what is left")
     parser.add_argument("--table", action="store_true", help="compare the arms")
+    parser.add_argument("--cost", action="store_true", help="say what the runs cost")
     parser.add_argument(
         "--on", choices=("validation", "test"), help="images for the table (default: the plan's)"
     )

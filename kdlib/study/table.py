@@ -10,6 +10,7 @@ from kdlib.metrics import PairedDifference, paired_difference, scores
 from kdlib.study.plans import PLANS
 from kdlib.study.record import RESULTS, Record
 
+SCORES = {"iou": "IoU", "precision": "precision", "recall": "recall"}
 AGREEMENTS = {
     "agreement with the teacher": "agreement",
     "agreement where it is wrong": "agreement_where_teacher_wrong",
@@ -103,7 +104,7 @@ def read(plan, folder=RESULTS):
 
 
 def render(rows):
-    """Return the rows as text: a block for each score, a line for each arm."""
+    """Return the rows as text: a block for each score, a line for each arm, with a verdict."""
     width = max(len(row.arm) for row in rows)
     lines = []
     for score in dict.fromkeys(row.score for row in rows):
@@ -147,11 +148,12 @@ def _rows(arm, entries, partner, on):
 def _values(entry, on):
     """Return all scores of a line but those that need a baseline."""
     found = scores(entry[on]["confusion"], VOID)
-    values = {"mean IoU": found.mean_iou}
-    for number, name in enumerate(CLASS_NAMES):
-        if number != VOID:
-            values[f"IoU {name}"] = float(found.iou[number])
-    values |= {"mean precision": found.mean_precision, "mean recall": found.mean_recall}
+    values = {}
+    for score, title in SCORES.items():
+        values[f"mean {title}"] = getattr(found, f"mean_{score}")
+        for number, name in enumerate(CLASS_NAMES):
+            if number != VOID:
+                values[f"{title} {name}"] = float(getattr(found, score)[number])
     values["expected calibration error"] = entry[on]["ece"]
     for title, key in AGREEMENTS.items():
         value = entry[on][key]
@@ -205,7 +207,30 @@ def _line(row, width):
     if row.difference is None:
         return text
     low, high = (f"{value:+.4f}" for value in row.difference[1:])
-    return f"{text}  {row.difference.mean:+.4f} [{low}, {high}] to {row.baseline}"
+    text = f"{text}  {row.difference.mean:+.4f} [{low}, {high}] to {row.baseline}"
+    return f"{text}: {in_words(row.difference)}"
+
+
+def in_words(difference):
+    """Say what a paired difference with its interval allows one to say.
+
+    Parameters
+    ----------
+    difference : kdlib.metrics.PairedDifference
+
+    Returns
+    -------
+    str
+        "higher" or "lower" if the whole interval is on one side of 0, else "cannot tell".
+
+    Examples
+    --------
+    >>> in_words(PairedDifference(0.02, 0.01, 0.03)), in_words(PairedDifference(0.02, -0.01, 0.05))
+    ('higher', 'cannot tell')
+    """
+    if difference.low > 0:
+        return "higher"
+    return "lower" if difference.high < 0 else "cannot tell"
 
 
 def _number(value, score):

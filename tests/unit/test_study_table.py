@@ -8,7 +8,7 @@ import pytest
 from kdlib import metrics
 from kdlib.recipes import Recipe
 from kdlib.study.arms import Arm, Plan, Run
-from kdlib.study.table import EPOCHS, epochs_to_reach, render, table
+from kdlib.study.table import EPOCHS, epochs_to_reach, in_words, render, table
 
 RECIPE = Recipe(3, 2, batch_size=2, crop=16, learning_rate=1e-2)
 PLAN = Plan(
@@ -66,7 +66,7 @@ def test_differences_are_those_computed_by_hand(runs):
     assert row.mean == pytest.approx(0.64)
 
 
-def test_every_score_of_the_issue_is_there(runs):
+def test_every_score_is_there(runs):
     rows = table(PLAN, runs)
     expected = metrics.scores(matrix(60), 5)
     by_hand = {
@@ -115,8 +115,26 @@ def test_classes_that_are_not_there_have_no_interval(runs):
 
 def test_the_text_says_value_difference_and_interval(runs):
     text = render(table(PLAN, runs))
-    assert "taught   0.6400 in 3 seeds  +0.1400 [+0.0406, +0.2394] to scratch" in text
+    assert "taught   0.6400 in 3 seeds  +0.1400 [+0.0406, +0.2394] to scratch: higher" in text
     assert "scratch  0.5000 in 3 seeds" in text
+
+
+def test_precision_and_recall_of_each_class_are_there(runs):
+    rows = table(PLAN, runs)
+    assert find(rows, "taught", "recall Building").values == pytest.approx((0.60, 0.64, 0.68))
+    assert find(rows, "taught", "precision Building").mean == 1.0
+    # Nobody predicts Road: 0/0 has no mean, and no difference.
+    road = find(rows, "taught", "precision Road")
+    assert math.isnan(road.mean) and road.difference is None
+
+
+@pytest.mark.parametrize(
+    "low, high, words",
+    [(0.01, 0.2, "higher"), (-0.2, -0.01, "lower"), (-0.1, 0.1, "cannot tell"), (0, 1, "cannot")],
+)
+def test_the_verdict_is_that_of_the_interval(low, high, words):
+    difference = metrics.PairedDifference((low + high) / 2, low, high)
+    assert in_words(difference).startswith(words)
 
 
 def test_seeds_without_a_partner_are_refused(runs):
