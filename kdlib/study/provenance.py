@@ -35,7 +35,8 @@ def versions():
 def device():
     """Return what computes, in words: "CPU, 2 cores, x86_64", or the name of the GPU."""
     if runtime.device_kind() == "CPU":
-        return f"CPU, {os.cpu_count()} cores, {platform.machine()}"
+        count = _cores()
+        return f"CPU, {count} core{'s' * (count > 1)}, {platform.machine()}"
     backend = keras.backend.backend()
     if backend == "jax":
         import jax
@@ -71,6 +72,11 @@ def data_entry(image_set, split):
     """Return which images a run saw, and how many patches of them in each part."""
     parts = {part: len(getattr(split, part)) for part in ("train", "validation", "test")}
     return {"name": image_set.name, "hash": image_set.fingerprint(), "split": split.by, **parts}
+
+
+def _cores():
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _git(folder, *command):

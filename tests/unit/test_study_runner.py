@@ -16,7 +16,7 @@ import pytest
 from kdlib import data, metrics
 from kdlib.data import N_CLASSES, VOID
 from kdlib.study import bench, claims, provenance, runner
-from kdlib.study.__main__ import main
+from kdlib.study.__main__ import _share_of_cores, main
 from kdlib.study.arms import Arm, Plan, Run
 from kdlib.study.overview import overview, seconds_left
 from kdlib.study.plans import PLANS, find
@@ -213,6 +213,27 @@ def test_two_workers_share_the_runs(tmp_path):
     assert sum(map(len, done)) == len(lines(tmp_path)) == 5
     claimed = {path.name for path in (tmp_path / "work" / "claims").glob("smoke-*")}
     assert claimed == {f"{name}.0" for name in NAMES}
+
+
+@pytest.mark.parametrize(
+    "workers, shares",
+    [
+        (1, [[0, 1, 2, 3, 4]]),
+        (2, [[0, 2, 4], [1, 3]]),
+        (5, [[0], [1], [2], [3], [4]]),
+        # More workers than cores: nobody is kept to anything.
+        (6, [[0, 1, 2, 3, 4]] * 6),
+    ],
+)
+def test_workers_divide_the_cores(monkeypatch, workers, shares):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3, 4}, raising=False)
+    assert [_share_of_cores(number, workers) for number in range(workers)] == shares
+
+
+def test_cores_are_left_alone_where_the_system_does_not_divide_them(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert _share_of_cores(0, 2) is None
+    assert provenance.device().startswith(("CPU", "GPU"))
 
 
 def test_several_workers_are_started_by_one_command(done):
