@@ -20,7 +20,7 @@ from kdlib.study.__main__ import _share_of_cores, main
 from kdlib.study.arms import Arm, Plan, Run
 from kdlib.study.overview import overview, seconds_left
 from kdlib.study.plans import PLANS, find
-from kdlib.study.record import Record, file_hash, work_folder
+from kdlib.study.record import RESULTS, Record, file_hash, work_folder
 from kdlib.study.runner import work_through
 from tests.unit import tiny_study
 
@@ -213,6 +213,17 @@ def test_two_workers_share_the_runs(tmp_path):
     assert sum(map(len, done)) == len(lines(tmp_path)) == 5
     claimed = {path.name for path in (tmp_path / "work" / "claims").glob("smoke-*")}
     assert claimed == {f"{name}.0" for name in NAMES}
+
+
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_what_is_recorded_fits_the_plans(plan):
+    record = Record(RESULTS, plan)
+    runner.check_settings(plan, record)
+    for run, line in record.runs().items():
+        assert run in plan.runs(), f"{run} is in the record and not in its plan"
+        assert line["validation"]["confusion"] != line["test"]["confusion"]
+        assert len(line["curve"]["mean_iou"]) == line["epochs"] == line["budget"]["epochs"]
+        assert "with changes" not in line["code"] and "not from" not in line["code"], run
 
 
 @pytest.mark.parametrize(
