@@ -61,7 +61,27 @@ DUBAI_TEACHER = Run("teacher-search", "jitter-30", 0)
 SHORT_TEACHER = _NORM
 """The budget where many teachers are compared with each other."""
 
-_STUDENT = _with(RECIPES["student"]["full"], epochs=20)
+_WITH_DROPOUT = _with(RECIPES["student"]["full"], epochs=20, learning_rate=0.015)
+_STUDENT = _with(_WITH_DROPOUT, dropout=0.0)
+
+STUDENT_SEARCH = Plan(
+    "student-search",
+    tuple(
+        Arm(name, recipe, baseline=None)
+        for name, recipe in {
+            "no-dropout": _STUDENT,
+            "norm": _WITH_DROPOUT,
+            "no-dropout-jitter": _with(_STUDENT, jitter=0.2),
+            # Twice as long: is the curve flat?
+            "no-dropout-40": _with(_STUDENT, epochs=40),
+            # Without normalisation it needs a lower rate: see chapter 04.
+            "plain": _with(_WITH_DROPOUT, normalization=None, learning_rate=0.005),
+        }.items()
+    ),
+    seeds=(100, 101),  # none of those that the other plans report
+    judged_on="validation",
+)
+"""Recipes of the student from scratch, judged on validation images."""
 
 RATES = Plan(
     "rates",
@@ -74,7 +94,7 @@ RATES = Plan(
             _smoothed("smoothed", _with(_STUDENT, learning_rate=rate)),
         )
     ),
-    seeds=(100, 101),  # none of those that the other plans report
+    seeds=(100, 101),
     teacher=DUBAI_TEACHER,
     judged_on="validation",
 )
@@ -175,7 +195,10 @@ SPLITS = Plan(
 )
 """One recipe of the teacher under three ways to divide the patches."""
 
-PLANS = {plan.name: plan for plan in (SMOKE, TEACHER_SEARCH, RATES, MAIN, MORE, SPLITS, CITY)}
+PLANS = {
+    plan.name: plan
+    for plan in (SMOKE, TEACHER_SEARCH, STUDENT_SEARCH, RATES, MAIN, MORE, SPLITS, CITY)
+}
 """The plans by name."""
 
 
