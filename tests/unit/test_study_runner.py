@@ -307,7 +307,7 @@ def test_a_teacher_that_is_not_recorded_is_named(tmp_path):
 
 
 def test_a_teacher_of_another_plan_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="--plan main --only teacher"):
+    with pytest.raises(FileNotFoundError, match="--plan teacher-search --only jitter-60-no-dropout"):
         work_through(find("rates"), tmp_path, quiet=True)
 
 
@@ -414,6 +414,7 @@ def test_every_plan_can_be_run():
 def test_what_is_chosen_by_is_never_the_test_set():
     assert {plan.name for plan in PLANS.values() if plan.judged_on == "validation"} == {
         "rates",
+        "student-search",
         "teacher-search",
     }
 
