@@ -169,7 +169,24 @@ def no_limits_named(notebook):
 
 
 def six_objectives(notebook):
-    notebook.cells[1].source = "You will be able to\n\n" + "- do one more thing;\n" * 6
+    more = "- check it;\n" + "- do one more thing;\n" * 4
+    notebook.cells[1].source = notebook.cells[1].source.replace("- check it.", more)
+
+
+def no_question(notebook):
+    notebook.cells[0].source = notebook.cells[0].source.replace("*How large is a square?*", "")
+
+
+def nothing_to_predict(notebook):
+    notebook.cells = [one for one in notebook.cells if "Predict, then run" not in one.source]
+
+
+def no_key_points(notebook):
+    notebook.cells = [one for one in notebook.cells if "Key points" not in one.source]
+
+
+def no_times(notebook):
+    notebook.cells[1].source = notebook.cells[1].source.split("\n\n| |")[0]
 
 
 @pytest.mark.parametrize(
@@ -209,6 +226,10 @@ def six_objectives(notebook):
         (exercise_without_check, "has_exercises"),
         (no_limits_named, "has_its_sections"),
         (six_objectives, "has_its_sections"),
+        (no_question, "has_its_sections"),
+        (nothing_to_predict, "has_its_sections"),
+        (no_key_points, "has_its_sections"),
+        (no_times, "has_its_sections"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )

@@ -133,6 +133,12 @@ def test_the_order_of_the_classes_does_not_matter():
     before = ops.convert_to_numpy(kl_divergence(teacher, student, 2.0))
     after = ops.convert_to_numpy(kl_divergence(teacher[:, order], student[:, order], 2.0))
     np.testing.assert_allclose(after, before, rtol=1e-5)
+    teacher, student = teacher.astype("float32"), student.astype("float32")
+    slope = gradient(lambda z: ops.sum(kl_divergence(teacher, z, 2.0)), student)
+    moved = gradient(
+        lambda z: ops.sum(kl_divergence(teacher[:, order], z, 2.0)), student[:, order]
+    )
+    np.testing.assert_allclose(moved, slope[:, order], rtol=1e-5, atol=1e-7)
 
 
 def test_t_squared_times_kl_tends_to_half_the_variance_of_the_difference():
@@ -182,15 +188,18 @@ def test_loss_object_survives_saving():
     assert isinstance(again, SoftTargetKLDivergence) and again.name == "soft"
 
 
-def test_equals_keras_distillation_when_it_is_given_a_loss_object():
+@pytest.mark.parametrize("temperature", [1.0, 3.0, 5.0])
+def test_equals_keras_distillation_when_it_is_given_a_loss_object(temperature):
     distillation = pytest.importorskip("keras.distillation")
     rng = np.random.default_rng(7)
     teacher, student = rng.normal(0, 2, (2, 8, 6)).astype("float32")
-    theirs = distillation.LogitsDistillation(loss=keras.losses.KLDivergence(), temperature=3.0)
+    theirs = distillation.LogitsDistillation(
+        loss=keras.losses.KLDivergence(), temperature=temperature
+    )
     value = float(
         theirs.compute_loss(ops.convert_to_tensor(teacher), ops.convert_to_tensor(student))
     )
-    ours = 9 * float(ops.mean(kl_divergence(teacher, student, 3.0)))
+    ours = temperature**2 * float(ops.mean(kl_divergence(teacher, student, temperature)))
     assert ours == pytest.approx(value, rel=1e-5)
 
 
