@@ -20,6 +20,10 @@ from kdlib import data, metrics, recipes, runtime
 from kdlib.distiller import Distiller
 from kdlib.plots import CLASS_COLORS, class_palette
 
+CAPTION = (
+    "Neither network was trained on this ground. Of all such patches this one has the most even "
+    "mix of classes."
+)
 FIGURES = Path(__file__).resolve().parents[1] / "_figures"
 ALPHA, TEMPERATURE, SEED = 0.1, 2.0, 0
 
@@ -101,7 +105,7 @@ def write(folder, made, sentence):
             picture.quantize(len(CLASS_COLORS)).save(folder / file, optimize=True)
         lines += [":::{grid-item}", f"```{{image}} /book/_figures/{file}"]
         lines += [f":alt: {description}", ":width: 100%", "```", caption, ":::", ""]
-    lines += ["::::", "", legend(), "", sentence, ""]
+    lines += ["::::", "", legend(), "", f"{sentence} {CAPTION}", ""]
     (folder / "landing.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
