@@ -12,7 +12,7 @@ UV := _build/uv/bin/uv
 BUILD := $(CURDIR)/$(BIN)/jupyter-book build -W -n --keep-going --all
 
 .DEFAULT_GOAL := help
-.PHONY: help book run chapter store test test-jax test-colab in-colab gpu lint stamp lock clean
+.PHONY: help book run chapter store test test-jax test-colab in-colab gpu models lint stamp lock clean
 
 help: ## list these commands
 	@echo "Usage: make COMMAND [PYTHON=python3.12] [CHAPTER=04] [KD_MODE=full]"
@@ -48,6 +48,9 @@ in-colab: ## inside Colab's own image: install as a chapter does, and run all ch
 
 gpu: $(VENV)/kdlib ## add to the environment what TensorFlow needs to use an NVIDIA GPU
 	$(BIN)/python -m pip install --quiet --constraint requirements/lock.txt "tensorflow[and-cuda]"
+
+models: $(VENV)/kdlib ## write the networks that come with the library, from the study's record
+	$(BIN)/python -m kdlib.study.ship
 
 lint: $(VENV)/kdlib ## look for mistakes in code, chapters and workflows
 	$(BIN)/ruff check .

@@ -13,14 +13,14 @@ import keras
 import numpy as np
 import pytest
 
-from kdlib import data, metrics
+from kdlib import data, metrics, models
 from kdlib.data import N_CLASSES, VOID
 from kdlib.study import bench, claims, provenance, runner
 from kdlib.study.__main__ import _share_of_cores, main
 from kdlib.study.arms import Arm, Plan, Run
 from kdlib.study.overview import overview, seconds_left
 from kdlib.study.plans import PLANS, find
-from kdlib.study.record import RESULTS, Record, file_hash, work_folder
+from kdlib.study.record import RESULTS, Record, work_folder
 from kdlib.study.runner import work_through
 from tests.unit import tiny_study
 
@@ -95,9 +95,9 @@ def test_the_recorded_scores_are_those_of_the_saved_network(done):
     for (arm, seed), line in by_name.items():
         network = tiny_study.builder(None, None, 0.1, "batch")
         path = bench.weights_path(done, Run("smoke", arm, seed))
-        network.load_weights(path)
+        models.assign(network, models.read(path))
         networks[arm, seed] = network
-        assert line["weights"] == file_hash(path)
+        assert line["weights"] == models.digest(models.read(path))
         for part in ("validation", "test"):
             patches = getattr(split, part)
             predicted = metrics.predict_labels(network, patches)
@@ -320,10 +320,32 @@ def test_a_teacher_without_weights_is_named(copy):
 
 def test_a_teacher_with_other_weights_is_named(copy):
     keep(copy, lambda line: line["arm"] == "teacher")
-    with bench.weights_path(copy, Run("smoke", "teacher", 0)).open("ab") as file:
-        file.write(b"more")
+    path = bench.weights_path(copy, Run("smoke", "teacher", 0))
+    weights = models.read(path)
+    weights["logits/bias"] += 1
+    models.write(path, weights)
     with pytest.raises(ValueError, match="Put the recorded file back"):
         work_through(SMOKE, copy, only=["scratch"], quiet=True)
+
+
+def test_a_teacher_in_a_broken_file_is_named(copy):
+    keep(copy, lambda line: line["arm"] == "teacher")
+    path = bench.weights_path(copy, Run("smoke", "teacher", 0))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="smoke-teacher-0.npz is damaged .* Put the whole file"):
+        work_through(SMOKE, copy, only=["scratch"], quiet=True)
+
+
+def test_a_teacher_that_comes_with_the_library_needs_no_work_folder(copy, tmp_path, monkeypatch):
+    keep(copy, lambda line: line["arm"] == "teacher")
+    teacher = Run("smoke", "teacher", 0)
+    path = bench.weights_path(copy, teacher)
+    monkeypatch.setattr(models, "FOLDER", tmp_path)
+    models.save(models.read(path), "teacher", "city", {"run": str(teacher)})
+    path.unlink()
+    assert work_through(SMOKE, copy, only=["scratch"], quiet=True) == []
+    weights = lines(copy)[0]["weights"]
+    assert {line["judge"]["weights"] for line in lines(copy) if line["judge"]} == {weights}
 
 
 @pytest.mark.parametrize(
