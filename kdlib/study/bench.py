@@ -3,7 +3,6 @@
 import datetime
 import time
 
-import keras
 import numpy as np
 
 from kdlib import data, metrics, models, recipes

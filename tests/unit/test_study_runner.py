@@ -307,7 +307,8 @@ def test_a_teacher_that_is_not_recorded_is_named(tmp_path):
 
 
 def test_a_teacher_of_another_plan_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="--plan teacher-search --only jitter-60-no-dropout"):
+    message = "--plan teacher-search --only jitter-60-no-dropout"
+    with pytest.raises(FileNotFoundError, match=message):
         work_through(find("rates"), tmp_path, quiet=True)
 
 
