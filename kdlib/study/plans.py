@@ -100,7 +100,7 @@ RATES = Plan(
     "rates",
     tuple(
         dataclasses.replace(arm, name=_at(arm.name, rate), baseline=None)
-        for rate in (0.0017, 0.005, 0.015)
+        for rate in (0.005, 0.015, 0.045)
         for arm in (
             _taught("distilled", _with(_STUDENT, learning_rate=rate)),
             _smoothed("smoothed", _with(_STUDENT, learning_rate=rate)),
