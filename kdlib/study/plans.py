@@ -113,7 +113,7 @@ RATES = Plan(
 """The taught arms of main at three learning rates, judged on validation images, as the student
 from scratch is in the plan before."""
 
-STUDENT = _with(_STUDENT, learning_rate=0.015)
+STUDENT = _with(_STUDENT, learning_rate=0.005)
 """The budget of a student from scratch, at the rate that its search found."""
 
 TAUGHT = _with(_STUDENT, learning_rate=0.015)
