@@ -181,12 +181,12 @@ MORE = Plan(
 )
 """The other arms, with fewer seeds."""
 
-_SHORT = {"epochs": 10}
+_SHORT = {"epochs": 6}
 
 CITY = Plan(
     "city",
     (
-        _teacher("teacher", _with(_FAST, dropout=0.0, epochs=8)),
+        _teacher("teacher", _with(_FAST, dropout=0.0, epochs=6)),
         Arm("scratch", _with(STUDENT, **_SHORT), baseline=None),
         _taught("distilled", _with(TAUGHT, **_SHORT)),
     ),
@@ -194,7 +194,7 @@ CITY = Plan(
     source="city",
     teacher=Run("city", "teacher", 0),
 )
-"""The networks for the procedural city, with half the steps: to be used, not compared."""
+"""The networks for the procedural city, with a third of the steps: to be used, not compared."""
 
 SPLITS = Plan(
     "splits",
