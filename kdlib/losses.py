@@ -6,9 +6,14 @@ whatever the mixed-precision policy.
 """
 
 import math
+import numbers
 
 import keras
 from keras import ops
+
+# Softened logits closer than this, up to a constant, are compared by their gap. It is then below 1
+# once it is centred, where this many terms of the exponential series are exact.
+_CLOSE, _TERMS = 0.5, 18
 
 
 def kl_divergence(teacher_logits, student_logits, temperature=1.0):
@@ -19,6 +24,13 @@ def kl_divergence(teacher_logits, student_logits, temperature=1.0):
 
     There is no factor T² in it: the Distiller puts it in front. Both logarithms come from
     ``log_softmax``, so that nothing is clipped.
+
+    At a high temperature the two logarithms are nearly equal, and in float32 their difference is
+    mostly rounding. Where all softened logits of the batch are that close, the same number is
+    computed from the gap between them, :math:`c_i = (z^s_i - z^t_i)/T` less its mean under p:
+
+    .. math:: KL(p \,\|\, q) = \log \textstyle\sum_i p_i\, e^{c_i}
+              = \log\bigl(1 + \textstyle\sum_i p_i\,(e^{c_i} - 1 - c_i)\bigr)
 
     Parameters
     ----------
@@ -51,9 +63,28 @@ def kl_divergence(teacher_logits, student_logits, temperature=1.0):
     temperature = checked_temperature(temperature)
     teacher, student = _as_float(teacher_logits), _as_float(student_logits)
     _check_shapes(teacher, student)
-    log_p = ops.log_softmax(teacher / temperature, axis=-1)
-    log_q = ops.log_softmax(student / temperature, axis=-1)
-    return ops.sum(ops.exp(log_p) * (log_p - log_q), axis=-1)
+    teacher, student = teacher / temperature, student / temperature
+    gap = student - teacher
+    gap = gap - ops.mean(gap, axis=-1, keepdims=True)
+    log_p = ops.log_softmax(teacher, axis=-1)
+    return ops.cond(
+        ops.max(ops.abs(gap)) < _CLOSE,
+        lambda: _of_close_logits(ops.exp(log_p), gap),
+        lambda: ops.sum(ops.exp(log_p) * (log_p - ops.log_softmax(student, axis=-1)), axis=-1),
+    )
+
+
+def _of_close_logits(p, gap):
+    """Return the divergence as log Σ p exp(gap), with the gap centred under p.
+
+    The mean of the centred gap is 0, so that Σ p exp(gap) is 1 + Σ p (exp(gap) - 1 - gap). All
+    terms of that sum are positive: nothing cancels, however small they are.
+    """
+    gap = gap - ops.sum(p * gap, axis=-1, keepdims=True)
+    series = 1 / math.factorial(_TERMS)
+    for n in range(_TERMS - 1, 1, -1):
+        series = series * gap + 1 / math.factorial(n)
+    return ops.log1p(ops.sum(p * ops.square(gap) * series, axis=-1))
 
 
 @keras.saving.register_keras_serializable(package="kdlib")
@@ -99,7 +130,7 @@ def checked_temperature(temperature):
     >>> checked_temperature(4)
     4.0
     """
-    number = isinstance(temperature, (int, float)) and not isinstance(temperature, bool)
+    number = isinstance(temperature, numbers.Real) and not isinstance(temperature, bool)
     if not number or not math.isfinite(temperature) or temperature <= 0:
         raise ValueError(
             f"temperature is {temperature!r}; expected a positive number. "
@@ -116,7 +147,7 @@ def checked_alpha(alpha):
     >>> checked_alpha(0.1)
     0.1
     """
-    number = isinstance(alpha, (int, float)) and not isinstance(alpha, bool)
+    number = isinstance(alpha, numbers.Real) and not isinstance(alpha, bool)
     if not number or not 0 <= alpha <= 1:
         raise ValueError(
             f"alpha is {alpha!r}; expected a number from 0 (soft targets only) to 1 (labels only)."

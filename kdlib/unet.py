@@ -6,6 +6,8 @@ softmax output. After Ronneberger, Fischer and Brox (2015), with padding, so tha
 the size of the input.
 """
 
+import numbers
+
 import keras
 from keras import layers
 
@@ -218,14 +220,16 @@ class _Block:
 
 
 def _check(filters, n_classes, height, width, channels, dropout, normalization):
-    if len(filters) != 5 or any(not isinstance(f, int) or f < 1 for f in filters):
+    if len(filters) != 5 or any(not isinstance(f, numbers.Integral) or f < 1 for f in filters):
         raise ValueError(f"filters is {filters!r}; expected five positive integers, for c1 to c5.")
-    if not isinstance(n_classes, int) or n_classes < 2:
+    if not isinstance(n_classes, numbers.Integral) or n_classes < 2:
         raise ValueError(f"n_classes is {n_classes!r}; expected an integer of at least 2.")
-    if not isinstance(channels, int) or channels < 1:
+    if not isinstance(channels, numbers.Integral) or channels < 1:
         raise ValueError(f"image_channels is {channels!r}; expected a positive integer.")
     for label, size in (("image_height", height), ("image_width", width)):
-        if size is not None and (not isinstance(size, int) or size < 16 or size % 16):
+        if size is None:
+            continue
+        if not isinstance(size, numbers.Integral) or size < 16 or size % 16:
             near = max(16, round(size / 16) * 16) if isinstance(size, (int, float)) else 256
             raise ValueError(
                 f"{label} is {size!r}; expected a multiple of 16, because the U-Net halves it "

@@ -129,6 +129,14 @@ def join(values, patches, image_index):
     ------
     ValueError
         If values and patches differ in number, or a patch of the image is missing.
+
+    Examples
+    --------
+    >>> from kdlib.data import synthetic
+    >>> images = synthetic.city(n_images=1, size=64)
+    >>> patches = cut(images, size=32)
+    >>> bool((join(patches.labels, patches, 0) == images.labels[0]).all())
+    True
     """
     values = np.asarray(values)
     if len(values) != len(patches):
