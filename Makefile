@@ -12,7 +12,7 @@ UV := _build/uv/bin/uv
 BUILD := $(CURDIR)/$(BIN)/jupyter-book build -W -n --keep-going --all
 
 .DEFAULT_GOAL := help
-.PHONY: help book run chapter store test test-jax test-colab in-colab gpu models lint stamp vendor lock clean
+.PHONY: help book run chapter store test test-jax test-colab in-colab gpu models lint stamp figures vendor lock clean
 
 help: ## list these commands
 	@echo "Usage: make COMMAND [PYTHON=python3.12] [CHAPTER=04] [KD_MODE=full]"
@@ -59,6 +59,9 @@ lint: $(VENV)/kdlib ## look for mistakes in code, chapters and workflows
 
 stamp: $(VENV)/kdlib ## write Colab badge and bootstrap cell into the chapters
 	$(BIN)/python book/tools/stamp.py
+
+figures: $(VENV)/kdlib ## make the data of the figures that move
+	$(BIN)/python book/tools/figures.py
 
 vendor: $(VENV)/kdlib ## fetch other projects' scripts for the pages anew (needs npm)
 	$(BIN)/python book/tools/vendor.py

@@ -50,7 +50,7 @@ def setup(app):
     """Register with Sphinx."""
     app.config.mathjax_path = "mathjax/startup.js"
     app.config.mathjax3_config = {"loader": {"load": LOADED}}
-    app.config.nb_ipywidgets_js = {"widgets.js": {"type": "module"}}
+    app.config.nb_ipywidgets_js = {"widgets.js": {"defer": "defer"}}
     # The theme reports an error in the console if no mode is set.
     app.config.html_context.setdefault("default_mode", "auto")
     app.connect("builder-inited", copy_mathjax)

@@ -1,34 +1,14 @@
 """The built pages in a real browser, cut off from the network: what a reader gets offline."""
 
 import gzip
-import os
 
 import pytest
-from browser import Visit, browser, chromium, served
+from browser import Visit
 from project import ROOT
-
-if chromium() is None:
-    if os.environ.get("CI"):
-        raise RuntimeError("The pages are tested in Chromium, and there is none: .ci/run gets it.")
-    pytest.skip("no Chromium on this machine: the pages are not tested", allow_module_level=True)
 
 AXE = ROOT / "tests" / "book" / "vendor" / "axe-core" / "axe.min.js"
 CHAPTER = "notebooks/01_soft_targets.html"
 HEAVIEST_FIRST_VIEW = 500_000
-
-
-@pytest.fixture(scope="module")
-def address(site):
-    """Serve the built pages."""
-    with served(site) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    """Start the one browser."""
-    with browser() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
