@@ -1,4 +1,4 @@
-"""One headless Chromium for the tests of the pages, with a plain file server, and no way out."""
+"""A headless Chromium to open the built pages in, with a plain file server, and no way out."""
 
 import contextlib
 import functools
