@@ -13,7 +13,7 @@ BUILD := $(CURDIR)/$(BIN)/jupyter-book build -W -n --keep-going --all
 
 .DEFAULT_GOAL := help
 .PHONY: help book run chapter store test test-jax test-colab mutants mutation in-colab gpu models \
-	lint stamp lock clean
+	lint stamp screenshots pdf figures vendor lock clean
 
 help: ## list these commands
 	@echo "Usage: make COMMAND [PYTHON=python3.12] [CHAPTER=04] [KD_MODE=full]"
@@ -63,6 +63,19 @@ lint: $(VENV)/kdlib ## look for mistakes in code, chapters and workflows
 
 stamp: $(VENV)/kdlib ## write Colab badge and bootstrap cell into the chapters
 	$(BIN)/python book/tools/stamp.py
+
+screenshots: book ## make pictures of all pages at three widths, to look at (needs Chromium)
+	$(BIN)/python book/tools/in_browser.py screenshots _build/html _build/screenshots
+
+pdf: $(VENV)/kdlib ## make a PDF of the whole book (needs Chromium)
+	$(BIN)/jupyter-book build -n --keep-going --builder singlehtml --path-output _build/pdf .
+	$(BIN)/python book/tools/in_browser.py pdf _build/pdf/_build/singlehtml _build/soft-targets.pdf
+
+figures: $(VENV)/kdlib ## make the data of the figures that move
+	$(BIN)/python book/tools/figures.py
+
+vendor: $(VENV)/kdlib ## fetch other projects' scripts for the pages anew (needs npm)
+	$(BIN)/python book/tools/vendor.py
 
 lock: $(UV) ## resolve requirements/direct.in anew into lock.txt
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header \
