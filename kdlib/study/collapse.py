@@ -20,6 +20,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from keras.ops import convert_to_numpy
 
 from kdlib import data, metrics, runtime
 from kdlib.recipes import BUILDERS, EpochSeeds
@@ -82,9 +83,9 @@ class Setting:
             normalization=self.normalization,
         )
         if self.output == "logits":
-            return keras.Model(model.inputs, model.get_layer("logits").output)
+            return keras.Model(model.inputs[0], model.get_layer("logits").output)
         if self.output == "twice":
-            return keras.Model(model.inputs, keras.layers.Softmax()(model.outputs[0]))
+            return keras.Model(model.inputs[0], keras.layers.Softmax()(model.outputs[0]))
         return model
 
     def rate_at(self, step):
@@ -198,9 +199,9 @@ def gradient_norm(setting, model, batch):
     # One step of plain gradient descent at rate 1 moves the weights by the gradient.
     probe = _compiled(dataclasses.replace(setting, **_BUILT_ALIKE), dropout=0.0, probing=True)
     probe.set_weights(model.get_weights())
-    before = [np.array(v) for v in probe.trainable_variables]
+    before = [convert_to_numpy(v) for v in probe.trainable_variables]
     probe.train_on_batch(*batch)
-    after = [np.array(v) for v in probe.trainable_variables]
+    after = [convert_to_numpy(v) for v in probe.trainable_variables]
     moved = (np.square(a - b, dtype=np.float64).sum() for a, b in zip(after, before, strict=True))
     return float(np.sqrt(sum(moved)))
 
@@ -211,7 +212,7 @@ def live_features(model, patches):
     shown = keras.Model(model.inputs[0], outputs)(
         patches.images[:8] * np.float32(1 / 255), training=False
     )
-    shares = [(keras.ops.convert_to_numpy(shown[name]) > 0).mean((0, 1, 2)) for name in BLOCKS]
+    shares = [(convert_to_numpy(shown[name]) > 0).mean((0, 1, 2)) for name in BLOCKS]
     return [int((share >= LEAST).sum()) for share in shares]
 
 
