@@ -78,6 +78,11 @@ class Setting:
             return keras.Model(model.inputs[0], keras.layers.Softmax()(model.outputs[0]))
         return model
 
+    @property
+    def costly(self):
+        """Whether a training takes several times as long as the source project's setting."""
+        return self.steps > 200 or self.crop > 48
+
     def rate_at(self, step):
         """Return the learning rate of a step, the first of which is 0."""
         rising = self.warmup * self.steps
@@ -104,14 +109,12 @@ SETTINGS = (
     Setting("high-rate", rate=0.047),
     Setting("warm-up", warmup=1 / 3),
     Setting("batch-norm", normalization="batch"),
-    Setting("no-dropout", dropout=0.0),
     Setting("much-dropout", dropout=0.5),
     Setting("double-softmax", output="twice"),
     Setting("logits-as-probabilities", output="logits"),
     Setting("renumbered-labels", labels="renumbered"),
     Setting("wrong-masks", labels="shuffled"),
     Setting("student", **_STUDENT),
-    Setting("student-low-rate", rate=0.001, **_STUDENT),
     Setting("student-batch-norm", normalization="batch", **_STUDENT),
     Setting("longer", steps=300),
     Setting("large-crops", crop=96),
@@ -188,25 +191,30 @@ def runs(folder=RESULTS):
     return {name: lines for name, lines in found.items() if lines}
 
 
+def _runs():
+    """Return all runs, seed by seed, so that a record that is cut short still has pairs."""
+    return [Run(PLAN.name, setting.name, seed) for seed in PLAN.seeds for setting in SETTINGS]
+
+
 def main(arguments=None):
-    """Do what is left of the record, seed by seed."""
+    """Do what is left of the record."""
     parser = argparse.ArgumentParser(prog="python -m kdlib.study.collapse", description=__doc__)
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the record")
     kept = Record(parser.parse_args(arguments).out, PLAN)
     make_work_folder(kept.work)
     images = data.load("dubai")
     split = data.split(data.cut(images), images)
-    for seed in PLAN.seeds:
-        for setting in SETTINGS:
-            run = Run(PLAN.name, setting.name, seed)
-            if run in kept.runs() or not (claim := claims.take(kept.work / "claims", run)):
-                continue
-            try:
-                with claim:
-                    kept.append(record(setting, seed, images, split))
-                    kept.gather()
-            except ValueError as error:  # NaN in loss or answers
-                notice(f"{run} failed, the others go on: {error}")
+    # What costs most comes last.
+    queue = sorted(_runs(), key=lambda run: PLAN.arm(run.arm).costly)
+    for run in queue:
+        if run in kept.runs() or not (claim := claims.take(kept.work / "claims", run)):
+            continue
+        try:
+            with claim:
+                kept.append(record(PLAN.arm(run.arm), run.seed, images, split))
+                kept.gather()
+        except ValueError as error:  # NaN in loss or answers
+            notice(f"{run} failed, the others go on: {error}")
 
 
 if __name__ == "__main__":
