@@ -8,8 +8,18 @@ Import from its rooms, from the bottom floor up:
 - :mod:`kdlib.losses`, :mod:`kdlib.unet`, :mod:`kdlib.metrics`;
 - :mod:`kdlib.distiller`: the ``Distiller`` itself;
 - :mod:`kdlib.recipes`: the trainings that several chapters share;
+- :mod:`kdlib.models`: the trained networks that come with the library, ``kdlib.pretrained``;
 - :mod:`kdlib.study`: the recorded experiments;
 - :mod:`kdlib.plots` and :mod:`kdlib.widgets`: everything that draws.
 """
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name):
+    """Give ``kdlib.pretrained`` when it is asked for: it imports Keras, and softening does not."""
+    if name == "pretrained":
+        from kdlib.models import pretrained
+
+        return pretrained
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from kdlib import checks
+from kdlib.checks import chapter
 
 
 @pytest.fixture(autouse=True)
 def fresh_count(monkeypatch):
-    monkeypatch.setattr(checks, "_made", 0)
+    monkeypatch.setattr(chapter, "_made", 0)
 
 
 def test_a_claim_that_holds_is_printed_and_counted(capsys):

@@ -60,8 +60,8 @@ def finish(expected):
 
     Examples
     --------
-    >>> from kdlib import checks
-    >>> checks._made = 0  # as in a fresh kernel
+    >>> from kdlib.checks import chapter
+    >>> chapter._made = 0  # as in a fresh kernel
     >>> check("one claim", True)
     ✓ one claim
     >>> finish(1)
