@@ -21,7 +21,7 @@ export const size = (push) => Math.hypot(...push);
 
 function table(data) {
   const head = element("tr", {}, element("th", { textContent: "class", scope: "col" }));
-  for (const title of ["the label pushes", "the teacher pushes", "both together"]) {
+  for (const title of ["from the label", "from the teacher", "sum"]) {
     head.append(element("th", { textContent: title, scope: "col" }));
   }
   const body = element("tbody");
