@@ -12,7 +12,8 @@ UV := _build/uv/bin/uv
 BUILD := $(CURDIR)/$(BIN)/jupyter-book build -W -n --keep-going --all
 
 .DEFAULT_GOAL := help
-.PHONY: help book run chapter store test test-jax test-colab in-colab gpu models lint stamp screenshots pdf figures vendor lock clean
+.PHONY: help book run chapter store test test-jax test-colab mutants mutation in-colab gpu models \
+	lint stamp screenshots pdf figures vendor lock clean
 
 help: ## list these commands
 	@echo "Usage: make COMMAND [PYTHON=python3.12] [CHAPTER=04] [KD_MODE=full]"
@@ -42,6 +43,9 @@ test-jax: $(VENV)/kdlib ## test the library on Keras with JAX
 
 test-colab: .venv-colab/kdlib ## test the library with the versions that Colab has
 	.venv-colab/bin/python -m pytest kdlib tests/unit $(ARGS)
+
+mutants: $(VENV)/kdlib ## put each known fault into the library: does its test notice? ARGS="teacher"
+	$(BIN)/python tests/mutants/run.py $(ARGS)
 
 in-colab: ## inside Colab's own image: install as a chapter does, and run all chapters
 	$(PYTHON) book/tools/in_colab.py

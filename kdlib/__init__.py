@@ -2,6 +2,7 @@
 
 Import from its rooms, from the bottom floor up:
 
+- :mod:`kdlib.runtime` and :mod:`kdlib.checks`: run mode, seeds and device; the ticks of a chapter;
 - :mod:`kdlib.softening`: the softmax at temperature T and entropy, in plain NumPy;
 - :mod:`kdlib.data`: the Dubai images or the procedural city, patches, splits, batches;
 - :mod:`kdlib.losses`, :mod:`kdlib.unet`, :mod:`kdlib.metrics`;

@@ -150,10 +150,13 @@ def assign(network, weights):
 def half(network):
     """Return the weights of a network in float16: {path of the variable: array}.
 
+    A variable with a value beyond 65504, where float16 ends, stays in float32. The variances that
+    batch normalisation keeps can be so large.
+
     Raises
     ------
     ValueError
-        If a weight is no finite number in float16.
+        If a weight is no finite number: the training diverged.
 
     Examples
     --------
@@ -163,13 +166,14 @@ def half(network):
     weights = {}
     for variable in network.weights:
         wide = np.asarray(variable, dtype=np.float32)
-        with np.errstate(over="ignore"):
-            weights[variable.path] = wide.astype(np.float16)
-        if not np.isfinite(weights[variable.path]).all():
+        if not np.isfinite(wide).all():
             raise ValueError(
-                f"the weights {variable.path} do not fit into float16: the largest magnitude is "
-                f"{np.abs(wide).max():g}, and float16 ends at 65504."
+                f"{variable.path} holds numbers that are not finite: the training diverged. Try a "
+                "lower learning rate."
             )
+        with np.errstate(over="ignore"):
+            narrow = wide.astype(np.float16)
+        weights[variable.path] = narrow if np.isfinite(narrow).all() else wide
     return weights
 
 
@@ -181,11 +185,12 @@ def digest(weights):
     Examples
     --------
     >>> digest({"bias": np.zeros(2, np.float16)})
-    '1f4c2d29e7dd'
+    'eee3951d6b3b'
     """
     total = hashlib.sha256()
     for path in sorted(weights):
-        array = np.ascontiguousarray(weights[path], dtype="<f2")
+        array = np.ascontiguousarray(weights[path])
+        array = array.astype(array.dtype.newbyteorder("<"))
         total.update(f"{path} {array.shape}".encode() + array.tobytes())
     return total.hexdigest()[:12]
 

@@ -82,7 +82,7 @@ def ship(bench, run, name, images):
     FileNotFoundError
         If the run is not recorded, or its weights are not here.
     ValueError
-        If the weights are not the recorded ones, do not fit into float16, or score other than the
+        If the weights are not the recorded ones, are not finite, or score other than the
         record says by more than :data:`TOLERANCE`.
     """
     weights = models.half(bench.teacher(run))

@@ -35,11 +35,10 @@ def everywhere(pages, site):
     return {str(path.relative_to(site)): page for path, page in pages.items()}
 
 
-def test_it_builds_without_a_warning_in_under_two_minutes(build, run_time):
+def test_it_builds_without_a_warning(build, run_time):
     code, log, _, seconds = build
     run_time("build of the book", seconds)
     assert code == 0, log[-5000:]
-    assert seconds < 120
 
 
 def test_every_page_of_the_table_of_contents_is_there(site, pages):

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from kdlib import checks
+from kdlib.checks import chapter
 
 
 @pytest.fixture(autouse=True)
 def fresh_count(monkeypatch):
-    monkeypatch.setattr(checks, "_made", 0)
+    monkeypatch.setattr(chapter, "_made", 0)
 
 
 def test_a_claim_that_holds_is_printed_and_counted(capsys):
@@ -51,6 +52,8 @@ def test_a_wrong_number_of_checks_fails(expected):
         ([1, 2, 3], np.array([1.0, 2.0]), "✗ Not yet."),
         (1, True, "✗ Not yet."),
         (True, True, "✓ Right."),
+        (np.array([1, 2]).all(), True, "✓ Right."),
+        (np.False_, True, "✗ Not yet."),
         ("one", 1.0, "✗ Not yet."),
         (object(), 1.0, "✗ Not yet."),
     ],

@@ -172,20 +172,28 @@ def start(folder, *arguments):
     )
 
 
-def wait_for_lines(folder, count):
+def wait_until(true):
     for _ in range(6000):
-        found = [len(path.read_bytes().splitlines()) for path in folder.glob("work/lines/*.jsonl")]
-        if sum(found) >= count:
+        if true():
             return
         time.sleep(0.05)
-    raise AssertionError(f"no {count} lines after five minutes")
+    raise AssertionError("it did not come within five minutes")
+
+
+def count_lines(folder):
+    files = folder.glob("work/lines/*.jsonl")
+    return sum(len(path.read_bytes().splitlines()) for path in files)
+
+
+def count_claims(folder):
+    return len(list((folder / "work" / "claims").glob("smoke-*")))
 
 
 def test_a_killed_worker_costs_at_most_one_run(tmp_path):
     command = ["--only", "teacher,scratch"]
     with start(tmp_path, "--quiet", *command) as worker:
-        wait_for_lines(tmp_path, 1)
-        time.sleep(1)  # into the next run
+        # In the midst of a run that is not the first.
+        wait_until(lambda: count_claims(tmp_path) > count_lines(tmp_path) >= 1)
         os.kill(worker.pid, signal.SIGKILL)
     before = Record(tmp_path, SMOKE).lines()
     assert 1 <= len(before) < 3
