@@ -12,6 +12,9 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 # A container runs its tests as root, with little shared memory; the pages are our own.
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 
+# Milliseconds to wait for what should come at once, on a machine that may be busy.
+PATIENCE = 20_000
+
 
 def chromium():
     """Return the path of the Chromium on this machine, or None."""
@@ -61,6 +64,7 @@ class Visit:
         self.address, self.outside, self.complaints, self.requests = address, [], [], []
         self.context = browser.new_context(**options)
         self.context.route("**/*", self._answer)
+        self.context.set_default_timeout(PATIENCE)
         self.page = self.context.new_page()
         self.page.on("console", self._listen)
         self.page.on("pageerror", lambda error: self.complaints.append(f"not caught: {error}"))

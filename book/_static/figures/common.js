@@ -28,19 +28,26 @@ export function element(tag, { attributes = {}, ...properties } = {}, ...childre
   return made;
 }
 
-// A slider over a list of values, with its name before and its value behind it.
+// A knob with its name before it, and what it says behind it.
+let knobs = 0;
+export function control(name, knob, ...behind) {
+  knob.id = `knob-${(knobs += 1)}`;
+  const label = element("label", { htmlFor: knob.id, textContent: name });
+  return element("div", { className: "control" }, label, knob, ...behind);
+}
+
+// A slider over a list of values.
 export function slider(name, values, start, say, change) {
-  const output = element("output", { textContent: say(values[start]) });
   const input = element("input", { type: "range", min: 0, max: values.length - 1, step: 1 });
-  input.value = start;
-  const update = () => {
-    output.textContent = say(values[input.value]);
-    input.setAttribute("aria-valuetext", output.textContent);
-    change(values[input.value]);
+  const said = element("span", { className: "value" });
+  const show = () => {
+    said.textContent = say(values[input.value]);
+    input.setAttribute("aria-valuetext", said.textContent);
   };
-  input.addEventListener("input", update);
-  input.setAttribute("aria-valuetext", output.textContent);
-  return element("label", { className: "control" }, element("span", { textContent: name }), input, output);
+  input.value = start;
+  input.addEventListener("input", () => { show(); change(values[input.value]); });
+  show();
+  return control(name, input, said);
 }
 
 // Call `build(data, live)` for each figure of this name in the page; it fills the empty `live`.

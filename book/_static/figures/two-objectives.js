@@ -1,6 +1,6 @@
 // Two objectives: what the label and what the teacher do to the student's logits at one pixel.
 
-import { bringToLife, element, signed, slider, softmax } from "./common.js";
+import { bringToLife, control, element, signed, slider, softmax } from "./common.js";
 
 const ALPHAS = Array.from({ length: 21 }, (_, step) => step / 20);
 const TEMPERATURES = [0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 20, 50];
@@ -21,7 +21,7 @@ export const size = (push) => Math.hypot(...push);
 
 function table(data) {
   const head = element("tr", {}, element("th", { textContent: "class", scope: "col" }));
-  for (const title of ["the label pushes", "the teacher pushes", "both together"]) {
+  for (const title of ["from the label", "from the teacher", "sum"]) {
     head.append(element("th", { textContent: title, scope: "col" }));
   }
   const body = element("tbody");
@@ -87,10 +87,10 @@ function build(data, live) {
   const square = element("input", { type: "checkbox", checked: true });
   square.addEventListener("change", () => set("squared")(square.checked));
   live.append(
-    element("label", { className: "control" }, element("span", { textContent: "pixel" }), choose),
+    control("pixel", choose),
     slider("α", ALPHAS, 2, (value) => value.toFixed(2), set("alpha")),
     slider("T", TEMPERATURES, 6, String, set("temperature")),
-    element("label", { className: "control" }, square, element("span", { textContent: "times T²" })),
+    control("times T²", square),
     story, numbers, said,
   );
   draw();
