@@ -12,7 +12,8 @@ UV := _build/uv/bin/uv
 BUILD := $(CURDIR)/$(BIN)/jupyter-book build -W -n --keep-going --all
 
 .DEFAULT_GOAL := help
-.PHONY: help book run chapter store test test-jax test-colab in-colab gpu lint stamp lock clean
+.PHONY: help book run chapter store test test-jax test-colab mutants mutation in-colab gpu models \
+	lint stamp screenshots pdf figures vendor lock clean
 
 help: ## list these commands
 	@echo "Usage: make COMMAND [PYTHON=python3.12] [CHAPTER=04] [KD_MODE=full]"
@@ -43,11 +44,17 @@ test-jax: $(VENV)/kdlib ## test the library on Keras with JAX
 test-colab: .venv-colab/kdlib ## test the library with the versions that Colab has
 	.venv-colab/bin/python -m pytest kdlib tests/unit $(ARGS)
 
+mutants: $(VENV)/kdlib ## put each known fault into the library: does its test notice? ARGS="teacher"
+	$(BIN)/python tests/mutants/run.py $(ARGS)
+
 in-colab: ## inside Colab's own image: install as a chapter does, and run all chapters
 	$(PYTHON) book/tools/in_colab.py
 
 gpu: $(VENV)/kdlib ## add to the environment what TensorFlow needs to use an NVIDIA GPU
 	$(BIN)/python -m pip install --quiet --constraint requirements/lock.txt "tensorflow[and-cuda]"
+
+models: $(VENV)/kdlib ## write the networks that come with the library, from the study's record
+	$(BIN)/python -m kdlib.study.ship
 
 lint: $(VENV)/kdlib ## look for mistakes in code, chapters and workflows
 	$(BIN)/ruff check .
@@ -56,6 +63,19 @@ lint: $(VENV)/kdlib ## look for mistakes in code, chapters and workflows
 
 stamp: $(VENV)/kdlib ## write Colab badge and bootstrap cell into the chapters
 	$(BIN)/python book/tools/stamp.py
+
+screenshots: book ## make pictures of all pages at three widths, to look at (needs Chromium)
+	$(BIN)/python book/tools/in_browser.py screenshots _build/html _build/screenshots
+
+pdf: $(VENV)/kdlib ## make a PDF of the whole book (needs Chromium)
+	$(BIN)/jupyter-book build -n --keep-going --builder singlehtml --path-output _build/pdf .
+	$(BIN)/python book/tools/in_browser.py pdf _build/pdf/_build/singlehtml _build/soft-targets.pdf
+
+figures: $(VENV)/kdlib ## make the data of the figures that move
+	$(BIN)/python book/tools/figures.py
+
+vendor: $(VENV)/kdlib ## fetch other projects' scripts for the pages anew (needs npm)
+	$(BIN)/python book/tools/vendor.py
 
 lock: $(UV) ## resolve requirements/direct.in anew into lock.txt
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header \

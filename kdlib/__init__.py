@@ -2,13 +2,24 @@
 
 Import from its rooms, from the bottom floor up:
 
+- :mod:`kdlib.runtime` and :mod:`kdlib.checks`: run mode, seeds and device; the ticks of a chapter;
 - :mod:`kdlib.softening`: the softmax at temperature T and entropy, in plain NumPy;
 - :mod:`kdlib.data`: the Dubai images or the procedural city, patches, splits, batches;
 - :mod:`kdlib.losses`, :mod:`kdlib.unet`, :mod:`kdlib.metrics`;
 - :mod:`kdlib.distiller`: the ``Distiller`` itself;
 - :mod:`kdlib.recipes`: the trainings that several chapters share;
+- :mod:`kdlib.models`: the trained networks that come with the library, ``kdlib.pretrained``;
 - :mod:`kdlib.study`: the recorded experiments;
 - :mod:`kdlib.plots` and :mod:`kdlib.widgets`: everything that draws.
 """
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name):
+    """Give ``kdlib.pretrained`` when it is asked for: it imports Keras, and softening does not."""
+    if name == "pretrained":
+        from kdlib.models import pretrained
+
+        return pretrained
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

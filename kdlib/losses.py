@@ -5,10 +5,18 @@ underflowed has lost what distillation wants to pass on. They compute in float32
 whatever the mixed-precision policy.
 """
 
+import inspect
 import math
 
 import keras
+import numpy as np
 from keras import ops
+
+from kdlib.softening import is_number
+
+# Softened logits closer than this, up to a constant, are compared by their gap. It is then below 1
+# once it is centred, where this many terms of the exponential series are exact.
+_CLOSE, _TERMS = 0.5, 18
 
 
 def kl_divergence(teacher_logits, student_logits, temperature=1.0):
@@ -19,6 +27,13 @@ def kl_divergence(teacher_logits, student_logits, temperature=1.0):
 
     There is no factor T² in it: the Distiller puts it in front. Both logarithms come from
     ``log_softmax``, so that nothing is clipped.
+
+    At a high temperature the two logarithms are nearly equal, and in float32 their difference is
+    mostly rounding. Where all softened logits of the batch are that close, the same number is
+    computed from the gap between them, :math:`c_i = (z^s_i - z^t_i)/T` less its mean under p:
+
+    .. math:: KL(p \,\|\, q) = \log \textstyle\sum_i p_i\, e^{c_i}
+              = \log\bigl(1 + \textstyle\sum_i p_i\,(e^{c_i} - 1 - c_i)\bigr)
 
     Parameters
     ----------
@@ -51,9 +66,30 @@ def kl_divergence(teacher_logits, student_logits, temperature=1.0):
     temperature = checked_temperature(temperature)
     teacher, student = _as_float(teacher_logits), _as_float(student_logits)
     _check_shapes(teacher, student)
-    log_p = ops.log_softmax(teacher / temperature, axis=-1)
-    log_q = ops.log_softmax(student / temperature, axis=-1)
-    return ops.sum(ops.exp(log_p) * (log_p - log_q), axis=-1)
+    if teacher.dtype != student.dtype:
+        teacher, student = ops.cast(teacher, "float64"), ops.cast(student, "float64")
+    teacher, student = teacher / temperature, student / temperature
+    gap = student - teacher
+    gap = gap - ops.mean(gap, axis=-1, keepdims=True)
+    log_p = ops.log_softmax(teacher, axis=-1)
+    return ops.cond(
+        ops.max(ops.abs(gap)) < _CLOSE,
+        lambda: _of_close_logits(ops.exp(log_p), gap),
+        lambda: ops.sum(ops.exp(log_p) * (log_p - ops.log_softmax(student, axis=-1)), axis=-1),
+    )
+
+
+def _of_close_logits(p, gap):
+    """Return the divergence as log Σ p exp(gap), with the gap centred under p.
+
+    The mean of the centred gap is 0, so that Σ p exp(gap) is 1 + Σ p (exp(gap) - 1 - gap). All
+    terms of that sum are positive: nothing cancels, however small they are.
+    """
+    gap = gap - ops.sum(p * gap, axis=-1, keepdims=True)
+    series = 1 / math.factorial(_TERMS)
+    for n in range(_TERMS - 1, 1, -1):
+        series = series * gap + 1 / math.factorial(n)
+    return ops.log1p(ops.sum(p * ops.square(gap) * series, axis=-1))
 
 
 @keras.saving.register_keras_serializable(package="kdlib")
@@ -99,8 +135,7 @@ def checked_temperature(temperature):
     >>> checked_temperature(4)
     4.0
     """
-    number = isinstance(temperature, (int, float)) and not isinstance(temperature, bool)
-    if not number or not math.isfinite(temperature) or temperature <= 0:
+    if not is_number(temperature) or temperature <= 0:
         raise ValueError(
             f"temperature is {temperature!r}; expected a positive number. "
             "Use 1 for the usual softmax, and 2 to 10 to soften."
@@ -116,8 +151,7 @@ def checked_alpha(alpha):
     >>> checked_alpha(0.1)
     0.1
     """
-    number = isinstance(alpha, (int, float)) and not isinstance(alpha, bool)
-    if not number or not 0 <= alpha <= 1:
+    if not is_number(alpha) or not 0 <= alpha <= 1:
         raise ValueError(
             f"alpha is {alpha!r}; expected a number from 0 (soft targets only) to 1 (labels only)."
         )
@@ -155,6 +189,8 @@ def as_loss(loss, argument):
             "probabilities. Pass a loss object that takes logits."
         )
     name = getattr(loss, "__name__", type(loss).__name__)
+    if inspect.isclass(loss):
+        raise ValueError(f"{argument} is the class {name}; expected a loss object: {name}(...).")
     remedy = _remedy_if_over_probabilities(loss)
     if remedy:
         raise ValueError(
@@ -174,8 +210,20 @@ def _remedy_if_over_probabilities(loss):
     """Say how to mend a loss of Keras that is known to want probabilities, or return None."""
     if isinstance(loss, keras.losses.KLDivergence) or loss is keras.losses.kl_divergence:
         return "Use kdlib.losses.SoftTargetKLDivergence()."
-    config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
-    return "Build it with from_logits=True." if config.get("from_logits") is False else None
+    if isinstance(loss, keras.losses.Loss):
+        over_probabilities = loss.get_config().get("from_logits") is False
+        return "Build it with from_logits=True." if over_probabilities else None
+    if _default_of(loss, "from_logits") is False:
+        return "Use the loss object of the same name, with from_logits=True."
+    return None
+
+
+def _default_of(function, argument):
+    """Return the default of an argument of a function, or None if there is none to see."""
+    try:
+        return inspect.signature(function).parameters[argument].default
+    except (TypeError, ValueError, KeyError):
+        return None
 
 
 @keras.saving.register_keras_serializable(package="kdlib")
@@ -198,6 +246,11 @@ class _FunctionLoss(keras.losses.Loss):
 
 
 def _as_float(logits):
+    # NumPy looks at lists first: it says in Python's terms what cannot be an array.
+    logits = np.asarray(logits) if isinstance(logits, (list, tuple)) else logits
+    kind = str(getattr(logits, "dtype", type(logits).__name__))
+    if not any(known in kind for known in ("float", "int", "bool")):
+        raise ValueError(f"logits are {kind}; expected real numbers.")
     logits = ops.convert_to_tensor(logits)
     if keras.backend.standardize_dtype(logits.dtype) in ("float32", "float64"):
         return logits
@@ -212,4 +265,8 @@ def _check_shapes(teacher, student):
         raise ValueError(
             f"teacher_logits has shape {tuple(teacher.shape)} and student_logits "
             f"{tuple(student.shape)}; expected the same shape, with the same classes last."
+        )
+    if len(student.shape) == 0 or student.shape[-1] == 0:
+        raise ValueError(
+            f"logits of shape {tuple(student.shape)} hold no classes; expected (..., classes)."
         )

@@ -12,6 +12,7 @@ This is the only module that reads the environment. Three variables count:
 
 import contextlib
 import functools
+import numbers
 import os
 import platform
 import sys
@@ -93,9 +94,10 @@ def set_seed(seed):
     --------
     >>> set_seed(7)
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+    whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed < 2**32:
         raise ValueError(f"seed is {seed!r}; expected an integer from 0 to 2**32 - 1.")
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(int(seed))
 
 
 def dubai_dir():

@@ -8,6 +8,9 @@ Softened probabilities (Hinton, Vinyals and Dean 2015, equation 1):
 .. math:: p_i(T) = \frac{\exp(z_i / T)}{\sum_j \exp(z_j / T)}
 """
 
+import math
+import numbers
+
 import numpy as np
 
 
@@ -61,9 +64,11 @@ def log_softmax(logits, temperature=1.0, axis=-1):
     array([    0., -2000.])
     """
     temperature = _checked_temperature(temperature)
-    scaled = _checked_logits(logits) / temperature
-    # The largest logit goes to zero, so that no exponential overflows.
-    scaled = scaled - scaled.max(axis=axis, keepdims=True)
+    logits = _checked_logits(logits)
+    # The largest logit goes to zero, so that no exponential overflows. What is too far below it for
+    # a float has the probability 0, and -inf as its logarithm.
+    with np.errstate(over="ignore"):
+        scaled = (logits - logits.max(axis=axis, keepdims=True)) / temperature
     return scaled - np.log(np.exp(scaled).sum(axis=axis, keepdims=True))
 
 
@@ -102,9 +107,9 @@ def soften_probabilities(probabilities, temperature, axis=-1):
     """
     temperature = _checked_temperature(temperature)
     probabilities = _checked_probabilities(probabilities, axis)
-    with np.errstate(divide="ignore"):
-        scaled = np.log(probabilities) / temperature
-    powers = np.exp(scaled - scaled.max(axis=axis, keepdims=True))
+    with np.errstate(divide="ignore", over="ignore"):
+        logs = np.log(probabilities)
+        powers = np.exp((logs - logs.max(axis=axis, keepdims=True)) / temperature)
     return powers / powers.sum(axis=axis, keepdims=True)
 
 
@@ -224,8 +229,7 @@ def kl_gradient(student_logits, teacher_logits, temperature, axis=-1):
 
 
 def _checked_temperature(temperature):
-    ok = isinstance(temperature, (int, float, np.number)) and not isinstance(temperature, bool)
-    if not ok or not np.isfinite(temperature) or temperature <= 0:
+    if not is_number(temperature) or temperature <= 0:
         raise ValueError(
             f"temperature is {temperature!r}; expected a positive number. "
             "Use 1 for the usual softmax, and 2 to 10 to soften."
@@ -233,8 +237,40 @@ def _checked_temperature(temperature):
     return float(temperature)
 
 
+def is_number(value):
+    """Tell whether a value is one finite real number, of Python or of NumPy, and no truth value.
+
+    Examples
+    --------
+    >>> is_number(2), is_number(np.float32(0.5)), is_number(True), is_number(float("nan"))
+    (True, True, False, False)
+    """
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
+
+
+def as_numbers(values, name):
+    """Return an array in float64, or refuse what would lose something on the way there.
+
+    Examples
+    --------
+    >>> as_numbers([1 + 2j], "logits")
+    Traceback (most recent call last):
+    ...
+    ValueError: logits is an array of complex128; expected real numbers.
+    """
+    values = np.asarray(values)
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"{name} is an array of {values.dtype}; expected real numbers.")
+    return values.astype(np.float64)
+
+
 def _checked_logits(logits):
-    logits = np.asarray(logits, dtype=np.float64)
+    logits = as_numbers(logits, "logits")
     if logits.ndim == 0 or logits.size == 0:
         raise ValueError(f"logits has shape {logits.shape}; expected at least one class.")
     if not np.isfinite(logits).all():
@@ -243,15 +279,17 @@ def _checked_logits(logits):
 
 
 def _checked_probabilities(probabilities, axis):
-    p = np.asarray(probabilities, dtype=np.float64)
+    p = as_numbers(probabilities, "probabilities")
     if p.ndim == 0 or p.size == 0:
         raise ValueError(f"probabilities has shape {p.shape}; expected at least one class.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = p.sum(axis=axis)
     # Written so that NaN fails too. 1e-5 admits float32 softmax outputs.
-    if not ((p >= 0).all() and (np.abs(p.sum(axis=axis) - 1) <= 1e-5).all()):
+    if not ((p >= 0).all() and (np.abs(sums - 1) <= 1e-5).all()):
         raise ValueError(
             "probabilities must be from 0 to 1 and sum to 1 along the class axis; got values from "
-            f"{p.min():.4g} to {p.max():.4g} with sums from {p.sum(axis=axis).min():.4g} to "
-            f"{p.sum(axis=axis).max():.4g}. Are these logits? Then use softmax first."
+            f"{p.min():.4g} to {p.max():.4g} with sums from {sums.min():.4g} to {sums.max():.4g}. "
+            "Are these logits? Then use softmax first."
         )
     return p
 

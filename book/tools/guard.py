@@ -23,6 +23,14 @@ MACHINE_PATH = re.compile(
     r"|\b[A-Za-z]:\\+Users\\"
 )
 PICTURE_DATA = re.compile(r"base64,[A-Za-z0-9+/=\s]+")
+ANATOMY = {
+    "section 'What this does not show'": r"^#+ +What this does not show\b",
+    "section 'Key points'": r"^#+ +Key points\b",
+    "question to the reader, 'Predict, then run'": r"^:::\{admonition\} Predict, then run$",
+    "table that says how long reading, exercises and running take": (
+        r"^\| reading \|.*\n\| exercises \|.*\n\| running "
+    ),
+}
 FINISHED = re.compile(r"\s*([1-9]\d*) of \1 checks of this chapter passed\s*")
 
 
@@ -209,15 +217,21 @@ def has_exercises(notebook, name):
 
 
 def has_its_sections(notebook, name):
-    """It says what the reader will be able to do, in at most five points, and what it left out."""
+    """It asks one question, names at most five objectives and the times, and says what it left out.
+
+    Before results it asks for a prediction, and its key points stand at the end.
+    """
     text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     problems = []
-    if not re.search(r"^#+ +What this does not show\b", text, re.MULTILINE):
-        problems.append("no section 'What this does not show'")
     able = re.search(r"will be able to[^\n]*\n+((?:[ \t]*(?:[-*]|\d+\.) .*\n?(?: +.*\n?)*)+)", text)
     points = re.findall(r"^(?:[-*]|\d+\.) ", able[1], re.MULTILINE) if able else []
     if not 1 <= len(points) <= MOST_OBJECTIVES:
         problems.append(f"{len(points)} objectives under 'You will be able to', 1 to 5 expected")
+    if len(re.findall(r"^\*[^*\n]+\?\*$", text, re.MULTILINE)) != 1:
+        problems.append("its one question does not stand alone on a line, in italics")
+    for what, pattern in ANATOMY.items():
+        if not re.search(pattern, text, re.MULTILINE):
+            problems.append(f"no {what}")
     return problems
 
 

@@ -20,6 +20,10 @@ from kdlib import data, metrics, recipes, runtime
 from kdlib.distiller import Distiller
 from kdlib.plots import CLASS_COLORS, class_palette
 
+CAPTION = (
+    "Neither network was trained on this ground. Of all such patches this one has the most even "
+    "mix of classes."
+)
 FIGURES = Path(__file__).resolve().parents[1] / "_figures"
 ALPHA, TEMPERATURE, SEED = 0.1, 2.0, 0
 
@@ -49,10 +53,22 @@ def distilled_student(teacher, patches):
     return student
 
 
-def panels(images):
+def baseline(labels, training):
+    """Return what the constant predictor gets on these labels, as a sentence.
+
+    >>> baseline(np.array([[1, 1], [1, 2]]), training=np.array([1, 1, 0]))
+    'A constant predictor, which says Land everywhere, would be 75 % right.'
+    """
+    said = int(np.argmax(data.class_shares(training)[: data.VOID]))
+    right = 100 * np.mean(labels == said)
+    return (
+        f"A constant predictor, which says {data.CLASS_NAMES[said]} everywhere, "
+        f"would be {right:.0f} % right."
+    )
+
+
+def panels(images, split, patch):
     """Yield name, caption, description and RGB pixels of each panel."""
-    split = data.split(data.cut(images), images, by="image")
-    patch = split.test.take([most_even_patch(split.test)])
     labels, colors = patch.labels[0], class_palette()
     yield "photograph", "photograph", "A satellite photograph.", patch.images[0]
     people = f"The same patch as people labelled it: {in_words(labels)}."
@@ -77,7 +93,7 @@ def in_words(labels):
     return ", ".join(f"{data.CLASS_NAMES[i]} {100 * shares[i]:.0f} %" for i in order)
 
 
-def write(folder, made):
+def write(folder, made, sentence):
     """Write the panels, and the MyST text that shows them and names their colours."""
     lines = ["::::{grid} 2 2 4 4", ":gutter: 2", ":class-container: landing-picture", ""]
     for name, caption, description, pixels in made:
@@ -89,7 +105,7 @@ def write(folder, made):
             picture.quantize(len(CLASS_COLORS)).save(folder / file, optimize=True)
         lines += [":::{grid-item}", f"```{{image}} /book/_figures/{file}"]
         lines += [f":alt: {description}", ":width: 100%", "```", caption, ":::", ""]
-    lines += ["::::", "", legend(), ""]
+    lines += ["::::", "", legend(), "", f"{sentence} {CAPTION}", ""]
     (folder / "landing.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
@@ -112,7 +128,11 @@ def main():
     if runtime.mode() != "full" and folder == FIGURES:
         sys.exit("The picture of the book comes from full mode: set KD_MODE=full.")
     folder.mkdir(parents=True, exist_ok=True)
-    write(folder, list(panels(data.load("dubai"))))
+    images = data.load("dubai")
+    split = data.split(data.cut(images), images, by="image")
+    patch = split.test.take([most_even_patch(split.test)])
+    sentence = baseline(patch.labels[0], split.train.labels)
+    write(folder, list(panels(images, split, patch)), sentence)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ RECORD = Path("book", "_data", "runs.json")
 
 # Seconds that a whole chapter may take before it is stopped. The chapters aim at 2 minutes and
 # 20 minutes on two cores; the limits leave room for a busy machine.
-LIMITS = {"smoke": 600, "full": 5400}
+LIMITS = {"smoke": 1800, "full": 5400}
 
 
 def chapters(root=ROOT):

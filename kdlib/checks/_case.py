@@ -32,6 +32,15 @@ class Case:
         probe.restore()
         if not why_not:
             self._draw()
+            self.why_not = self._unusable()
+
+    def _unusable(self):
+        """Say why no gradient can be read off the student's last bias, or return "" if it can."""
+        if not np.isfinite(self.base).all():
+            return "the loss or its gradient is NaN or infinite for logits of usual size"
+        if not np.any(self.base):
+            return "training steps do not move the student's last bias"
+        return ""
 
     def _draw(self):
         rng = np.random.default_rng(3)
@@ -64,7 +73,7 @@ class Case:
         return np.linalg.norm(difference) <= _QUIET * np.abs(self.base).max()
 
     def candidates(self, temperature):
-        """What :attr:`soft` would be for each known loss on soft targets, at weight one."""
+        """Return what :attr:`soft` would be for each known loss on soft targets, at weight one."""
         student, found = self.students[0], {}
         for name, loss in _suspects.SOFT.items():
             each = [
@@ -105,7 +114,7 @@ class Case:
         return _suspects.identify(self.hard, candidates)
 
     def hard_part(self):
-        """The share of the labels in :attr:`base`, or None if their loss is unknown."""
+        """Return the share of the labels in :attr:`base`, or None if their loss is unknown."""
         name, factor, _ = self.hard_kind
         if name is None:
             return None

@@ -9,7 +9,7 @@ from kdlib.checks.report import Finding
 
 
 def label_loss(case):
-    """The loss on the labels is the cross-entropy of the logits."""
+    """Check that the loss on the labels is the cross-entropy of the logits."""
     name = "loss on the labels"
     if case.why_not or case.is_quiet(case.hard):
         return Finding(name, "not applicable", case.why_not or "the labels change nothing")
@@ -38,7 +38,7 @@ def label_loss(case):
 
 
 def alpha_ends(case):
-    """Alpha 1 leaves the labels alone, alpha 0 the teacher."""
+    """Check that alpha 1 leaves the labels alone, and alpha 0 the teacher."""
     name, alpha = "alpha", case.alpha
     if case.why_not or alpha.declared is None:
         reason = case.why_not or "no attribute alpha holds a number"
@@ -68,7 +68,7 @@ def alpha_ends(case):
 
 
 def sample_weights(case):
-    """A pixel of weight 0 adds nothing."""
+    """Check that a pixel of weight 0 adds nothing."""
     name = "sample weights"
     if case.weight_error:
         text = f"training with them raises {case.weight_error}"
@@ -99,7 +99,7 @@ def _weights(case):
 
 
 def _changed_labels(case):
-    """Other labels on the second image: their effect at weight 0, as a share of that at 1."""
+    """Put other labels on the second image: their effect at weight 0, as a share of that at 1."""
     one, other = (case.probe.labels(label, len(case.probe.y)) for label in case.labels)
     other[0] = one[0]
     effects = []
@@ -111,7 +111,7 @@ def _changed_labels(case):
 
 
 def _changed_image(case):
-    """Another second image for the teacher: its effect at weight 0, as a share of that at 1."""
+    """Show the teacher another second image: its effect at weight 0, as a share of that at 1."""
     probe, effects = case.probe, []
     labels = probe.labels(case.labels[0], len(probe.y))
     changed = probe.other_images()

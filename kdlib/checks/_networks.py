@@ -6,7 +6,7 @@ from kdlib.checks.report import Finding
 
 
 def two_networks(case):
-    """Student and teacher are two models, the student not the larger one."""
+    """Check that student and teacher are two models, the student not the larger one."""
     name = "two networks"
     student, teacher = case.probe.student, case.probe.teacher
     shared = {id(v) for v in student.variables} & {id(v) for v in teacher.variables}
@@ -27,10 +27,13 @@ def two_networks(case):
 
 
 def student_learns(case):
-    """A training step moves the student."""
+    """Check that a training step moves the student."""
     name, variables = "student learns", case.probe.student.trainable_variables
     moved = sum(bool(np.any(case.natural[id(v)] != 0)) for v in variables)
     text = f"a training step moves {moved} of {len(variables)} trainable variables of the student"
+    if "NaN" in case.why_not:
+        remedy = "take logarithms with log_softmax of logits, never of what may be 0 or negative."
+        return Finding(name, "failed", case.why_not, remedy)
     if moved:
         return Finding(name, "passed", text, "", {"moved": moved})
     remedy = "take the gradient in student.trainable_variables, and check student.trainable."
@@ -50,7 +53,7 @@ def _teacher(case, name, kind, has_none, what, remedy):
 
 
 def teacher_weights(case):
-    """No weight of the teacher changes."""
+    """Check that no weight of the teacher changes."""
     return _teacher(
         case,
         "teacher's weights",
@@ -63,7 +66,7 @@ def teacher_weights(case):
 
 
 def teacher_statistics(case):
-    """No running mean or variance of the teacher changes."""
+    """Check that no running mean or variance of the teacher changes."""
     return _teacher(
         case,
         "teacher's statistics",
@@ -75,7 +78,7 @@ def teacher_statistics(case):
 
 
 def teacher_inference(case):
-    """The teacher draws no random numbers."""
+    """Check that the teacher draws no random numbers."""
     return _teacher(
         case,
         "teacher in inference mode",
@@ -94,7 +97,7 @@ def kind_of(variable):
 
 
 def teacher_optimizer(case):
-    """The optimizer holds no variable of the teacher."""
+    """Check that the optimizer holds no variable of the teacher."""
     name = "teacher not in the optimizer"
     optimizer = case.probe.own_optimizer
     held = {id(v) for v in getattr(optimizer, "_trainable_variables", [])} | case.probe.optimized
@@ -114,7 +117,7 @@ def teacher_optimizer(case):
 
 
 def teacher_after_toggling(case):
-    """The teacher stays frozen when the whole is frozen and unfrozen again."""
+    """Check that the teacher stays frozen when the whole is frozen and unfrozen again."""
     name, probe = "teacher stays frozen", case.probe
     weights = [v for v in probe.teacher.variables if kind_of(v) == "weight"]
     if any(v.path in probe.teacher_changes for v in weights) or _held(probe, weights):
@@ -124,7 +127,8 @@ def teacher_after_toggling(case):
     before, probe.teacher_changes = probe.teacher_changes, {}
     probe.step()
     probe.restore()
-    found = [v.path for v in weights if v.path in probe.teacher_changes] or _held(probe, weights)
+    moved, held = probe.teacher_changes, _held(probe, weights)
+    found = [v.path for v in weights if v.path in moved or v.path in held]
     probe.teacher_changes = before
     probe.restore_trainable()
     measured = {"unfrozen": len(found)}
@@ -146,7 +150,7 @@ def _held(probe, weights):
 
 
 def evaluation(case):
-    """Evaluating changes no variable of either network."""
+    """Check that evaluating changes no variable of either network."""
     name = "evaluate changes nothing"
     try:
         changed = case.probe.evaluate()
@@ -164,7 +168,7 @@ def evaluation(case):
 
 
 def predictions(case):
-    """Calling the Distiller calls the student."""
+    """Check that calling the Distiller calls the student."""
     name = "predictions are the student's"
     found = case.probe.answers()
     if found is None:

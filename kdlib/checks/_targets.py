@@ -31,7 +31,7 @@ def _unnamed(case):
 
 
 def shift_of_logits(case):
-    """Nothing changes when a constant is added to all of the teacher's logits."""
+    """Check that nothing changes when a constant is added to all of the teacher's logits."""
     name, reason = "shift of the logits", _missing(case)
     if reason or case.soft_kind[0] == "squared logits":
         return Finding(name, "not applicable", reason or _unnamed(case))
@@ -53,7 +53,7 @@ def shift_of_logits(case):
 
 
 def class_axis(case):
-    """The softmax is over the classes: another constant for a class changes the gradient."""
+    """Check that the softmax is over the classes: one class's constant changes the gradient."""
     name = "class axis"
     if case.why_not:
         return Finding(name, "not applicable", case.why_not)
@@ -66,7 +66,8 @@ def class_axis(case):
         head.kernel.assign(sign * np.asarray(head.kernel))
         flipped.append(case.probe.step()[id(case.probe.heads["student"].kernel)])
         case.probe.restore()
-    effect = float(np.linalg.norm(flipped[1] - flipped[0]) / np.abs(flipped).max())
+    largest = np.abs(flipped).max()
+    effect = float(np.linalg.norm(flipped[1] - flipped[0]) / largest) if largest else 0.0
     measured = {"effect": size, "effect_of_pixels": effect}
     if effect > 1e-4:
         text = (
@@ -81,7 +82,7 @@ def class_axis(case):
 
 
 def temperature(case):
-    """The temperature divides the logits."""
+    """Check that the temperature divides the logits."""
     name, reason = "temperature", _unnamed(case)
     if reason:
         return Finding(name, "not applicable", reason)
@@ -107,7 +108,7 @@ def temperature(case):
 
 
 def factor(case):
-    """The loss on the soft targets carries the factor T squared."""
+    """Check that the loss on the soft targets carries the factor T squared."""
     name, reason = "factor T squared", _unnamed(case)
     if reason:
         return Finding(name, "not applicable", reason)
@@ -125,7 +126,7 @@ def factor(case):
 
 
 def direction(case):
-    """The divergence is KL(teacher || student)."""
+    """Check that the divergence is KL(teacher || student)."""
     name, reason = "direction of the divergence", _unnamed(case)
     kind = case.soft_kind[0] if not reason else None
     if reason or kind in ("raw logits", "squared probabilities"):
@@ -142,7 +143,7 @@ def direction(case):
 
 
 def least_at_teacher(case):
-    """A student that equals the teacher is not pushed away from it."""
+    """Check that a student that equals the teacher is not pushed away from it."""
     name, reason = "least loss at the teacher", _missing(case)
     hard = None if reason else case.hard_part()
     if hard is None:
@@ -163,7 +164,7 @@ def least_at_teacher(case):
 
 
 def pixel_mean(case):
-    """Both losses are means over images and pixels."""
+    """Check that both losses are means over images and pixels."""
     name = "mean over the pixels"
     if case.why_not:
         return Finding(name, "not applicable", case.why_not)

@@ -1,5 +1,7 @@
 """Batches for ``fit`` and ``evaluate``: crops, flips and turns in NumPy, on any Keras backend."""
 
+import numbers
+
 import keras
 import numpy as np
 
@@ -199,7 +201,7 @@ def recoloured(images, jitter, rng):
 
 
 def _check_jitter(jitter):
-    if jitter is not None and not 0 < jitter < 1:
+    if jitter is not None and not (isinstance(jitter, numbers.Real) and 0 < jitter < 1):
         raise ValueError(f"jitter is {jitter!r}; expected above 0 and below 1, or None.")
 
 
@@ -207,10 +209,15 @@ def _check(patches, batch_size, crop, augment, steps):
     """Refuse what cannot be served."""
     if len(patches) == 0:
         raise ValueError("expected at least one patch; got none")
+    if patches.images.dtype != np.uint8 or patches.labels.dtype != np.uint8:
+        raise ValueError(
+            f"images are {patches.images.dtype} and labels {patches.labels.dtype}; expected uint8 "
+            "for both, as kdlib.data.cut gives them."
+        )
     for name, value in (("batch_size", batch_size), ("crop", crop), ("steps", steps)):
         if value is None and name != "batch_size":
             continue
-        if not isinstance(value, (int, np.integer)) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
             raise ValueError(f"expected {name} as an integer of at least 1; got {value!r}")
     height, width = patches.labels.shape[1:]
     if crop is not None and crop > min(height, width):

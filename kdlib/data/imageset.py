@@ -5,6 +5,8 @@ import hashlib
 
 import numpy as np
 
+from kdlib.data.classes import N_CLASSES
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageSet:
@@ -30,7 +32,7 @@ class ImageSet:
     ------
     ValueError
         If the numbers of images, labels, tiles, parts and places differ, or the size of an image
-        and that of its labels.
+        and that of its labels; if an array is not uint8, or a label is no class.
     """
 
     name: str
@@ -56,6 +58,7 @@ class ImageSet:
                     f"{self.title(index)}: image of shape {image.shape} and labels of shape "
                     f"{labels.shape} do not fit. Expected (height, width, 3) and (height, width)."
                 )
+            _check_values(image, labels, self.title(index))
 
     def __len__(self):
         """Return the number of images."""
@@ -73,3 +76,17 @@ class ImageSet:
             digest.update(str(array.shape).encode())
             digest.update(np.ascontiguousarray(array))
         return digest.hexdigest()[:12]
+
+
+def _check_values(image, labels, title):
+    """Refuse what would be cut off silently when it is put into patches of uint8."""
+    if image.dtype != np.uint8 or labels.dtype != np.uint8:
+        raise ValueError(
+            f"{title}: image of type {image.dtype}, labels of type {labels.dtype}; expected uint8 "
+            "for both: colours from 0 to 255, and class numbers."
+        )
+    if labels.size and labels.max() >= N_CLASSES:
+        raise ValueError(
+            f"{title}: labels up to {labels.max()}; expected class numbers from 0 to "
+            f"{N_CLASSES - 1}."
+        )

@@ -73,7 +73,7 @@ def cut(image_set, size=256):
     >>> len(cut(synthetic.city(n_images=1, size=256), size=128))
     4
     """
-    if not isinstance(size, (int, np.integer)) or size < 1:
+    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
         raise ValueError(f"expected a patch size of at least 1 pixel, as an integer; got {size!r}")
     shapes = [(labels.shape[0] // size, labels.shape[1] // size) for labels in image_set.labels]
     for index, shape in enumerate(shapes):
@@ -129,11 +129,25 @@ def join(values, patches, image_index):
     ------
     ValueError
         If values and patches differ in number, or a patch of the image is missing.
+
+    Examples
+    --------
+    >>> from kdlib.data import synthetic
+    >>> images = synthetic.city(n_images=1, size=64)
+    >>> patches = cut(images, size=32)
+    >>> bool((join(patches.labels, patches, 0) == images.labels[0]).all())
+    True
     """
     values = np.asarray(values)
-    if len(values) != len(patches):
+    if values.ndim == 0 or len(values) != len(patches):
         raise ValueError(
-            f"expected one entry for each of {len(patches)} patches; got {len(values)}"
+            f"expected one entry for each of {len(patches)} patches; got "
+            f"{len(values) if values.ndim else 'a single number'}"
+        )
+    if values.ndim not in (3, 4):
+        raise ValueError(
+            f"values have shape {values.shape}; expected (n, height, width) or (n, height, width, "
+            "channels)."
         )
     here = np.flatnonzero(patches.image_index == image_index)
     rows, columns = patches.row[here].max(initial=-1) + 1, patches.column[here].max(initial=-1) + 1
@@ -178,6 +192,8 @@ def class_shares(labels, n_classes=N_CLASSES):
     labels = np.asarray(labels)
     if labels.size == 0:
         raise ValueError("expected labels; got an empty array")
+    if labels.dtype.kind not in "biuf":
+        raise ValueError(f"expected class numbers; got an array of {labels.dtype}")
     # Comparing bytes is far faster than np.bincount, which makes 8-byte integers of them first.
     counts = np.array([np.count_nonzero(labels == number) for number in range(n_classes)])
     if counts.sum() != labels.size:

@@ -54,6 +54,14 @@ def split(patches, image_set, by="image", held_out_tile=None, seed=0):
     ------
     ValueError
         If ``by`` is unknown, or the tile is missing or not among the patches.
+
+    Examples
+    --------
+    >>> from kdlib.data import cut, synthetic
+    >>> images = synthetic.city(n_images=9, size=64)
+    >>> parts = split(cut(images, size=32), images)
+    >>> len(parts.train), len(parts.validation), len(parts.test)
+    (24, 4, 8)
     """
     if by not in ("image", "tile", "patch"):
         raise ValueError(f"expected by='image', 'tile' or 'patch'; got {by!r}")
@@ -116,6 +124,17 @@ def check_disjoint(split):
     ------
     ValueError
         If they do. The message names the parts, and the images or the number of patches.
+
+    Examples
+    --------
+    >>> from kdlib.data import cut, synthetic
+    >>> images = synthetic.city(n_images=9, size=64)
+    >>> patches = cut(images, size=32)
+    >>> check_disjoint(split(patches, images, by="image"))
+    >>> check_disjoint(split(patches, images, by="patch"))
+    Traceback (most recent call last):
+    ...
+    ValueError: split by patch: train and ... share ... images ... Split by image or by tile.
     """
     for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
         one, other = getattr(split, first), getattr(split, second)

@@ -117,6 +117,8 @@ def expected_calibration_error(labels, probabilities, bins=15, void_class=None):
 def _pixels(labels, probabilities, void_class):
     """Return checked labels (n,) and probabilities (n, classes) of the pixels that count."""
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
+    if probabilities.dtype.kind not in "biuf":
+        raise ValueError(f"probabilities are {probabilities.dtype}; expected floats from 0 to 1.")
     if probabilities.shape[:-1] != labels.shape or probabilities.ndim == 0:
         raise ValueError(
             f"labels have shape {labels.shape} and probabilities {probabilities.shape}; expected "
@@ -135,8 +137,10 @@ def _pixels(labels, probabilities, void_class):
 def _check_probabilities(probabilities):
     if np.isnan(probabilities).any():
         raise ValueError("probabilities hold NaN; the model diverged, or its inputs hold NaN.")
-    sums = probabilities.sum(axis=-1, dtype=np.float64)
-    if probabilities.min() < 0 or np.abs(sums - 1).max() > 0.01:
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = probabilities.sum(axis=-1, dtype=np.float64)
+    # Written so that the NaN of an infinite sum fails too.
+    if probabilities.min() < 0 or not np.abs(sums - 1).max() <= 0.01:
         raise ValueError(
             f"probabilities run from {probabilities.min():.3g} to {probabilities.max():.3g}, with "
             f"sums from {sums.min():.3g} to {sums.max():.3g}; expected sums of 1. "

@@ -5,6 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
+from kdlib.metrics.validation import checked_ids
+from kdlib.softening import as_numbers
+
 
 class PairedDifference(NamedTuple):
     """The mean of the differences of pairs, and the ends of its confidence interval."""
@@ -50,6 +53,7 @@ def agreement(predictions_a, predictions_b, mask=None):
         raise ValueError(f"mask is {mask.dtype}; expected booleans, such as labels != VOID.")
     if not mask.any():
         raise ValueError("no pixel is left to compare; expected at least one True in the mask.")
+    a, b = checked_ids(a, "predictions_a"), checked_ids(b, "predictions_b")
     return float(np.mean(a[mask] == b[mask]))
 
 
@@ -89,7 +93,7 @@ def paired_difference(a, b, confidence=0.95):
     >>> print(f"{mean:.3f}, from {low:.3f} to {high:.3f}")
     0.020, from -0.005 to 0.045
     """
-    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    a, b = as_numbers(a, "a"), as_numbers(b, "b")
     if a.ndim != 1 or a.shape != b.shape or a.size < 2:
         raise ValueError(
             f"scores of shapes {a.shape} and {b.shape} came; expected two lists of one length, at "
@@ -99,8 +103,11 @@ def paired_difference(a, b, confidence=0.95):
         raise ValueError("a score is NaN or infinite; leave out the pair whose run failed.")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence!r}; expected a number between 0 and 1.")
-    differences = a - b
-    mean = float(differences.mean())
-    error = differences.std(ddof=1) / np.sqrt(differences.size)
+    with np.errstate(over="ignore", invalid="ignore"):
+        differences = a - b
+        mean = float(differences.mean())
+        error = differences.std(ddof=1) / np.sqrt(differences.size)
+    if not np.isfinite(error):
+        raise ValueError(f"the differences, such as {differences[0]:.3g}, are too large to square.")
     reach = float(stdtrit(differences.size - 1, (1 + confidence) / 2) * error)
     return PairedDifference(mean, mean - reach, mean + reach)

@@ -11,6 +11,7 @@ from kdlib.metrics.validation import (
     checked_ids,
     checked_weights,
 )
+from kdlib.softening import as_numbers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -224,13 +225,17 @@ def constant_predictor(matrix, void_class=None):
 
 def _counts(matrix, void_class):
     """Return the checked matrix without its void row, and which classes are not void."""
-    counts = np.array(matrix, dtype=np.float64)
+    counts = as_numbers(matrix, "the confusion matrix")
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise ValueError(
             f"a confusion matrix of shape {counts.shape} came; expected (n_classes, n_classes)."
         )
     if not np.all(np.isfinite(counts)) or np.any(counts < 0):
         raise ValueError("the confusion matrix has negative or non-finite entries; counts do not.")
+    with np.errstate(over="ignore"):
+        total = counts.sum()
+    if not np.isfinite(total):
+        raise ValueError(f"the entries of the confusion matrix, up to {counts.max()}, overflow.")
     named = np.arange(len(counts)) != (-1 if void_class is None else void_class)
     counts[~named] = 0
     return counts, named

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from kdlib.softening import as_numbers
+
 
 def checked_ids(ids, name):
     """Return class ids as an array, after checking that they are integers."""
@@ -30,7 +32,7 @@ def check_same_shape(labels, predictions):
 
 def checked_weights(sample_weight, shape):
     """Return sample weights as float64, one for each pixel, all 0 or more."""
-    weights = np.asarray(sample_weight, dtype=np.float64)
+    weights = as_numbers(sample_weight, "sample_weight")
     if weights.shape != shape:
         raise ValueError(
             f"sample_weight has shape {weights.shape} and labels {shape}; expected the same. "

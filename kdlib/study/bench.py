@@ -3,13 +3,12 @@
 import datetime
 import time
 
-import keras
 import numpy as np
 
-from kdlib import data, metrics, recipes
+from kdlib import data, metrics, models, recipes
 from kdlib.study import provenance, scoring
 from kdlib.study.plans import PLANS
-from kdlib.study.record import Record, file_hash, work_folder
+from kdlib.study.record import Record, work_folder
 from kdlib.study.training import train
 
 SOURCES = {
@@ -60,6 +59,9 @@ class Bench:
         fit_start = time.perf_counter()
         network = train(arm, split, run.seed, teacher, [curve, *callbacks])
         training = time.perf_counter() - fit_start - curve.seconds
+        # What is scored is what is kept, and what others can be given: float16.
+        weights = models.half(network)
+        models.assign(network, weights)
         entry = {
             **run._asdict(),
             "settings": arm.settings(),
@@ -79,7 +81,7 @@ class Bench:
             | curve.curve,
             "validation": self._score(network, split, "validation", judge, arm, run.seed),
             "test": self._score(network, split, "test", judge, arm, run.seed),
-            "weights": self._save(network, run),
+            "weights": self._save(weights, run),
         }
         return entry | {"seconds": round(time.perf_counter() - start, 2)}
 
@@ -109,12 +111,12 @@ class Bench:
             check_teacher(run, self.plan, self.folder)
             arm = _plan_of(run, self.plan).arm(run.arm)
             network = recipes.build(arm.network, run.seed, arm.recipe)
-            network.load_weights(weights_path(self.folder, run))
+            models.assign(network, models.read(weights_path(self.folder, run)))
             self._kept["network", run] = network
         return self._kept["network", run]
 
     def _reference(self, run):
-        return run and {"run": str(run), "weights": file_hash(weights_path(self.folder, run))}
+        return run and {"run": str(run), "weights": models.digest(models.half(self.teacher(run)))}
 
     def _curve(self, split, judge):
         count = min(self.plan.curve_patches, len(split.validation))
@@ -132,20 +134,22 @@ class Bench:
     def _forget(self, kind):
         self._kept = {key: value for key, value in self._kept.items() if key[0] != kind}
 
-    def _save(self, network, run):
-        path = weights_path(self.folder, run)
+    def _save(self, weights, run):
+        path = work_folder(self.folder) / "weights" / f"{run}.npz"
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Written beside and renamed: whoever reads meanwhile finds a whole file or none.
-        partial = path.with_name(f".{path.name}")
-        # Without the optimizer, which a compiled model would save too.
-        keras.Model(network.inputs, network.outputs).save_weights(partial)
-        partial.replace(path)
-        return file_hash(path)
+        models.write(path, weights)
+        return models.digest(weights)
 
 
 def weights_path(folder, run):
-    """Return where the weights of a run's network are."""
-    return work_folder(folder) / "weights" / f"{run}.weights.h5"
+    """Return where the weights of a run's network are: in the work folder, else in the library.
+
+    The networks that come with the library are those of recorded runs, so that the study can be
+    gone on with where nothing but the library is.
+    """
+    path = work_folder(folder) / "weights" / f"{run}.npz"
+    shipped = None if path.exists() else models.shipped_as(str(run))
+    return models.weights_path(*shipped) if shipped else path
 
 
 def check_teacher(run, plan, folder):
@@ -175,9 +179,9 @@ def check_teacher(run, plan, folder):
             f"hash {entry['weights']}. Copy the file from where it was trained, or use another "
             "--out and train the teacher there."
         )
-    if (found := file_hash(path)) != entry["weights"]:
+    if (found := models.digest(models.read(path))) != entry["weights"]:
         raise ValueError(
-            f"{path} has hash {found}, and the teacher {run} was recorded with "
+            f"{path} holds weights with hash {found}, and the teacher {run} was recorded with "
             f"{entry['weights']}. Put the recorded file back."
         )
 

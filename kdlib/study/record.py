@@ -155,12 +155,6 @@ def notice(text):
     print(f"notice: {text}", file=sys.stderr, flush=True)
 
 
-def file_hash(path):
-    """Return the first 12 hex digits of the SHA-256 of a file."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
-
-
 def now(folder):
     """Return the time by the clock of whoever keeps the folder: another machine's, perhaps."""
     clock = Path(folder) / "clock"

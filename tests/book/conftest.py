@@ -1,11 +1,13 @@
 """The book, built once for all tests of its pages, from the stored outputs."""
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from browser import browser, chromium, served
 from bs4 import BeautifulSoup
 from project import ROOT
 
@@ -41,3 +43,22 @@ def pages(site):
         path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
         for path in sorted(paths)
     }
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    """Serve the built pages; return the address."""
+    with served(site) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def chrome():
+    """Start the one browser of all tests; continuous integration may not do without."""
+    if chromium() is None:
+        message = "no Chromium on this machine: the pages are not tested in a browser"
+        if os.environ.get("CI"):
+            pytest.fail(f"{message}; .ci/run installs it", pytrace=False)
+        pytest.skip(message)
+    with browser() as started:
+        yield started

@@ -35,11 +35,10 @@ def everywhere(pages, site):
     return {str(path.relative_to(site)): page for path, page in pages.items()}
 
 
-def test_it_builds_without_a_warning_in_under_two_minutes(build, run_time):
+def test_it_builds_without_a_warning(build, run_time):
     code, log, _, seconds = build
     run_time("build of the book", seconds)
     assert code == 0, log[-5000:]
-    assert seconds < 120
 
 
 def test_every_page_of_the_table_of_contents_is_there(site, pages):
@@ -86,18 +85,13 @@ def local_sources(page, tags=("img", "script", "source", "video")):
             yield tag["src"]
 
 
-def test_nothing_that_a_reader_needs_comes_from_the_network(site, pages):
-    """Widgets may fetch their scripts: without them, a page still shows all text and pictures."""
+def test_no_page_names_a_script_picture_or_style_of_another_host(site, pages):
     foreign = []
     for name, page in everywhere(pages, site).items():
-        has_widgets = page.find("script", type="application/vnd.jupyter.widget-view+json")
         loaded = page.find_all(["img", "script", "iframe"], src=True)
         loaded += page.find_all("link", rel="stylesheet", href=True)
-        for tag in loaded:
-            address = tag.get("src") or tag.get("href")
-            for_widgets = "require.js" in address or "@jupyter-widgets" in address
-            if urlsplit(address).netloc and not (has_widgets and for_widgets):
-                foreign.append(f"{name}: {address}")
+        addresses = (tag.get("src") or tag.get("href") for tag in loaded)
+        foreign += [f"{name}: {address}" for address in addresses if urlsplit(address).netloc]
     assert foreign == []
 
 

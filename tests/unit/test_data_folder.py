@@ -30,7 +30,9 @@ def test_tiles_and_parts_come_in_the_order_of_their_numbers(tmp_path):
     tiny_dubai.write(tmp_path, tiles=(10, 9, 2, 1))
     pairs = list_pairs(tmp_path)
     assert [pair[0] for pair in pairs] == [1, 1, 2, 2, 9, 9, 10, 10]
-    assert all(image.stem == mask.stem for _, _, image, mask in pairs)
+    for tile, part, image, mask in pairs:
+        assert image.stem == mask.stem == f"image_part_{part:03d}"
+        assert image.parent.parent == mask.parent.parent == tmp_path / f"Tile {tile}"
 
 
 def test_what_is_written_is_read_again(tmp_path):

@@ -117,7 +117,7 @@ def test_two_replicas_give_what_one_device_gives():
         [sys.executable, "-c", textwrap.dedent(MIRRORED)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
         check=False,
     )
     assert run.returncode == 0, run.stderr[-2000:]

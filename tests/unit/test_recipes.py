@@ -181,7 +181,7 @@ RESUMABLE = """
 
 def run_to_the_end(backup, weights):
     command = [sys.executable, "-c", textwrap.dedent(RESUMABLE), str(backup), "-1", str(weights)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return [int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("step")]
 

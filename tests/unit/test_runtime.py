@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 from kdlib import runtime
@@ -49,6 +50,13 @@ def test_the_same_seed_draws_the_same_numbers():
         runtime.set_seed(5)
         draws.append((random.random(), float(keras.random.normal(()))))
     assert draws[0] == draws[1]
+
+
+def test_a_seed_may_come_from_numpy():
+    runtime.set_seed(5)
+    expected = float(keras.random.normal(()))
+    runtime.set_seed(np.arange(6)[5])
+    assert float(keras.random.normal(())) == expected
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1", None, True])

@@ -13,14 +13,14 @@ import keras
 import numpy as np
 import pytest
 
-from kdlib import data, metrics
+from kdlib import data, metrics, models
 from kdlib.data import N_CLASSES, VOID
 from kdlib.study import bench, claims, provenance, runner
 from kdlib.study.__main__ import _share_of_cores, main
 from kdlib.study.arms import Arm, Plan, Run
 from kdlib.study.overview import overview, seconds_left
 from kdlib.study.plans import PLANS, find
-from kdlib.study.record import RESULTS, Record, file_hash, work_folder
+from kdlib.study.record import RESULTS, Record, work_folder
 from kdlib.study.runner import work_through
 from tests.unit import tiny_study
 
@@ -95,9 +95,9 @@ def test_the_recorded_scores_are_those_of_the_saved_network(done):
     for (arm, seed), line in by_name.items():
         network = tiny_study.builder(None, None, 0.1, "batch")
         path = bench.weights_path(done, Run("smoke", arm, seed))
-        network.load_weights(path)
+        models.assign(network, models.read(path))
         networks[arm, seed] = network
-        assert line["weights"] == file_hash(path)
+        assert line["weights"] == models.digest(models.read(path))
         for part in ("validation", "test"):
             patches = getattr(split, part)
             predicted = metrics.predict_labels(network, patches)
@@ -172,20 +172,28 @@ def start(folder, *arguments):
     )
 
 
-def wait_for_lines(folder, count):
+def wait_until(true):
     for _ in range(6000):
-        found = [len(path.read_bytes().splitlines()) for path in folder.glob("work/lines/*.jsonl")]
-        if sum(found) >= count:
+        if true():
             return
         time.sleep(0.05)
-    raise AssertionError(f"no {count} lines after five minutes")
+    raise AssertionError("it did not come within five minutes")
+
+
+def count_lines(folder):
+    files = folder.glob("work/lines/*.jsonl")
+    return sum(len(path.read_bytes().splitlines()) for path in files)
+
+
+def count_claims(folder):
+    return len(list((folder / "work" / "claims").glob("smoke-*")))
 
 
 def test_a_killed_worker_costs_at_most_one_run(tmp_path):
     command = ["--only", "teacher,scratch"]
     with start(tmp_path, "--quiet", *command) as worker:
-        wait_for_lines(tmp_path, 1)
-        time.sleep(1)  # into the next run
+        # In the midst of a run that is not the first.
+        wait_until(lambda: count_claims(tmp_path) > count_lines(tmp_path) >= 1)
         os.kill(worker.pid, signal.SIGKILL)
     before = Record(tmp_path, SMOKE).lines()
     assert 1 <= len(before) < 3
@@ -307,7 +315,8 @@ def test_a_teacher_that_is_not_recorded_is_named(tmp_path):
 
 
 def test_a_teacher_of_another_plan_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="--plan teacher-search --only jitter-60-no-dropout"):
+    message = "--plan teacher-search --only jitter-60-no-dropout"
+    with pytest.raises(FileNotFoundError, match=message):
         work_through(find("rates"), tmp_path, quiet=True)
 
 
@@ -320,10 +329,32 @@ def test_a_teacher_without_weights_is_named(copy):
 
 def test_a_teacher_with_other_weights_is_named(copy):
     keep(copy, lambda line: line["arm"] == "teacher")
-    with bench.weights_path(copy, Run("smoke", "teacher", 0)).open("ab") as file:
-        file.write(b"more")
+    path = bench.weights_path(copy, Run("smoke", "teacher", 0))
+    weights = models.read(path)
+    weights["logits/bias"] += 1
+    models.write(path, weights)
     with pytest.raises(ValueError, match="Put the recorded file back"):
         work_through(SMOKE, copy, only=["scratch"], quiet=True)
+
+
+def test_a_teacher_in_a_broken_file_is_named(copy):
+    keep(copy, lambda line: line["arm"] == "teacher")
+    path = bench.weights_path(copy, Run("smoke", "teacher", 0))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="smoke-teacher-0.npz is damaged .* Put the whole file"):
+        work_through(SMOKE, copy, only=["scratch"], quiet=True)
+
+
+def test_a_teacher_that_comes_with_the_library_needs_no_work_folder(copy, tmp_path, monkeypatch):
+    keep(copy, lambda line: line["arm"] == "teacher")
+    teacher = Run("smoke", "teacher", 0)
+    path = bench.weights_path(copy, teacher)
+    monkeypatch.setattr(models, "FOLDER", tmp_path)
+    models.save(models.read(path), "teacher", "city", {"run": str(teacher)})
+    path.unlink()
+    assert work_through(SMOKE, copy, only=["scratch"], quiet=True) == []
+    weights = lines(copy)[0]["weights"]
+    assert {line["judge"]["weights"] for line in lines(copy) if line["judge"]} == {weights}
 
 
 @pytest.mark.parametrize(

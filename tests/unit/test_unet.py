@@ -53,6 +53,13 @@ def test_any_size_divisible_by_16_with_the_same_weights():
     assert model(np.zeros((1, 48, 32, 3), "float32")).shape == (1, 48, 32, 3)
 
 
+def test_numbers_may_come_from_numpy():
+    classes, size = np.array([0, 3, 2]).max() + 1, np.int64(32)
+    model = unets.unet(np.array(TINY), classes, size, size)
+    again = keras.models.model_from_json(model.to_json())
+    assert again.output_shape == (None, 32, 32, 4)
+
+
 def test_batch_normalisation_is_off_by_default():
     def norms(model):
         return [layer for layer in model.layers if "norm" in layer.name]

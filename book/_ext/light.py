@@ -1,0 +1,97 @@
+"""Sphinx extension: pages that are quick to open, also over a slow line.
+
+Pictures that a notebook stores inside its outputs become files, which the browser fetches when
+they come near the window. Icons come from fonts that hold only the icons in use: the theme's own
+are a script of 1.5 MB, which this replaces.
+"""
+
+import base64
+import hashlib
+import html
+import io
+import re
+from pathlib import Path
+
+from fontTools import subset
+from fontTools.ttLib import TTFont
+from PIL import Image
+
+PICTURE = re.compile(r"<img\b([^>]*?)\bsrc=\"data:image/png;base64,([^\"]+)\"([^>]*)>")
+FONTS = Path("vendor", "fontawesome", "webfonts")
+# Font file: family and weight, as the theme's style sheet calls them.
+FAMILIES = {
+    "fa-solid-900": ("Font Awesome 6 Free", 900),
+    "fa-regular-400": ("Font Awesome 6 Free", 400),
+    "fa-brands-400": ("Font Awesome 6 Brands", 400),
+}
+
+
+def store_pictures(app, pagename, templatename, context, doctree):
+    """Write the pictures inside the page's outputs to files, and link these."""
+    if doctree is None:
+        return
+    folder = Path(app.outdir, app.builder.imagedir)
+
+    def replace(match):
+        data = base64.b64decode(html.unescape(match[2]))
+        name = f"{hashlib.sha256(data).hexdigest()[:16]}.png"
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(data)
+        width, height = Image.open(io.BytesIO(data)).size
+        address = context["pathto"](f"{app.builder.imagedir}/{name}", resource=True)
+        size = "" if "width=" in match[1] + match[3] else f' width="{width}" height="{height}"'
+        return f'<img{match[1]}src="{address}"{size} loading="lazy" decoding="async"{match[3]}>'
+
+    context["body"] = PICTURE.sub(replace, context["body"])
+
+
+def icons(folder):
+    """Return the characters of the icons that pages and style sheets in the folder use."""
+    css = "".join(path.read_text(encoding="utf-8") for path in (folder / "_static").rglob("*.css"))
+    named = set()
+    for path in folder.rglob("*.html"):
+        for classes in re.findall(r'class="(fa[srb]? [^"]+|fa-[^"]+)"', path.read_text("utf-8")):
+            named.update(name for name in classes.split() if name.startswith("fa-"))
+    # Those that the theme's scripts put in place of others.
+    named |= {"fa-sun", "fa-moon", "fa-circle-half-stroke", "fa-compress", "fa-check", "fa-xmark"}
+    found = set(re.findall(r"--pst-icon-[\w-]+:\"([^\"\\]+)\"", css))
+    found |= {code(text) for text in re.findall(r"--pst-icon-[\w-]+:\"\\([0-9a-f]+)\"", css)}
+    for selectors, text in re.findall(r"((?:\.fa-[\w-]+:before,?)+)\{content:\"\\(\w+)\"", css):
+        if named & set(re.findall(r"\.(fa-[\w-]+):before", selectors)):
+            found.add(code(text))
+    return "".join(sorted(found))
+
+
+def code(text):
+    """Return the character with a hexadecimal number."""
+    return chr(int(text, 16))
+
+
+def write_icons(app, exception):
+    """Write the small fonts and their style sheet, and silence the script that they replace."""
+    if exception or app.builder.format != "html":
+        return
+    static = Path(app.outdir, "_static")
+    characters, rules = icons(Path(app.outdir)), []
+    for name, (family, weight) in FAMILIES.items():
+        font = TTFont(static / FONTS / f"{name}.ttf")
+        options = subset.Options(flavor="woff", layout_features=[], notdef_outline=True)
+        subsetter = subset.Subsetter(options)
+        subsetter.populate(text=characters)
+        subsetter.subset(font)
+        subset.save_font(font, static / f"{name}.woff", options)
+        rules.append(
+            f'@font-face {{ font-family: "{family}"; font-weight: {weight}; font-display: block; '
+            f'src: url("{name}.woff") format("woff"); }}\n'
+        )
+    (static / "icons.css").write_text("".join(rules), encoding="utf-8")
+    script = static / "scripts" / "fontawesome.js"
+    script.write_text("// Icons come from the fonts of icons.css.\n", encoding="utf-8")
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.add_css_file("icons.css", priority=900)
+    app.connect("html-page-context", store_pictures)
+    app.connect("build-finished", write_icons)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,80 @@
+"""Make pictures of all pages, or the PDF of the whole book, with the Chromium of this machine.
+
+::
+
+    python book/tools/in_browser.py screenshots _build/html _build/screenshots
+    python book/tools/in_browser.py pdf _build/pdf/_build/singlehtml _build/soft-targets.pdf
+
+Pictures are of the whole page, at three widths. Look at them after a change of the looks.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from browser import Visit, browser, chromium, served
+
+WIDTHS = (360, 768, 1280)
+
+
+def pages(site):
+    """Return the addresses of all pages with text."""
+    found = [*site.glob("book/*.html"), *site.glob("notebooks/*.html")]
+    return sorted(path.relative_to(site).as_posix() for path in found)
+
+
+def screenshots(site, folder):
+    """Write a picture of each page at each width."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with served(site) as address, browser() as chrome:
+        for name in pages(site):
+            for width in WIDTHS:
+                viewport = {"width": width, "height": 900}
+                with Visit(chrome, address, name, viewport=viewport) as visit:
+                    visit.settle()
+                    visit.scroll_through()
+                    target = folder / f"{Path(name).stem}-{width}.png"
+                    visit.page.screenshot(path=target, full_page=True)
+    print(f"{len(WIDTHS) * len(pages(site))} pictures are in {folder}")
+
+
+def pdf(site, target):
+    """Print the book that was built as one page."""
+    with (
+        served(site) as address,
+        browser() as chrome,
+        Visit(chrome, address, one_page(site)) as visit,
+    ):
+        visit.page.set_default_timeout(300_000)
+        visit.settle()
+        # Pictures wait until they are scrolled to; paper cannot scroll.
+        visit.page.evaluate(
+            "async () => { const all = Array.from(document.images);"
+            " all.forEach(i => { i.loading = 'eager'; });"
+            " await Promise.all(all.map(i => i.decode().catch(() => 0))); }"
+        )
+        visit.scroll_through()
+        visit.page.pdf(path=target, format="A4", tagged=True, outline=True)
+    print(f"{target.stat().st_size / 1e6:.1f} MB are in {target}")
+
+
+def one_page(site):
+    """Return the address of the page that holds the whole book."""
+    heaviest = max(site.rglob("*.html"), key=lambda path: path.stat().st_size)
+    return heaviest.relative_to(site).as_posix()
+
+
+def main():
+    """Do what is asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["screenshots", "pdf"])
+    parser.add_argument("site", type=Path, help="folder of the built pages")
+    parser.add_argument("target", type=Path, help="where to write")
+    chosen = parser.parse_args()
+    if chromium() is None:
+        sys.exit("There is no Chromium or Chrome on this machine: install one.")
+    {"screenshots": screenshots, "pdf": pdf}[chosen.what](chosen.site, chosen.target)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""The built pages in a real browser, cut off from the network: what a reader gets offline."""
+
+import gzip
+
+import pytest
+from browser import Visit
+from project import ROOT
+
+AXE = ROOT / "tests" / "book" / "vendor" / "axe-core" / "axe.min.js"
+CHAPTER = "notebooks/01_soft_targets.html"
+HEAVIEST_FIRST_VIEW = 500_000
+
+
+@pytest.fixture(scope="module")
+def names(site, pages):
+    """Return the addresses of all pages, the search page among them."""
+    return [*(path.relative_to(site).as_posix() for path in pages), "search.html"]
+
+
+@pytest.fixture(scope="module")
+def seen(chrome, address, names):
+    """Go through each page once; return {page: what was found}."""
+    found = {}
+    for name in names:
+        with Visit(chrome, address, name) as visit:
+            visit.settle()
+            visit.scroll_through()
+            formulas = visit.page.locator(".math").count()
+            found[name] = {
+                "outside": visit.outside,
+                "complaints": visit.complaints,
+                "formulas": formulas - visit.page.locator(".math mjx-container").count(),
+                "errors": visit.page.locator("mjx-merror").count(),
+                "pictures": visit.page.evaluate(
+                    "Array.from(document.images).filter(i => !i.naturalWidth).map(i => i.src)"
+                ),
+            }
+    return found
+
+
+def collect(seen, kind, nothing):
+    """Return what was found of a kind, where it is something."""
+    return {name: found[kind] for name, found in seen.items() if found[kind] != nothing}
+
+
+def test_no_page_asks_another_host_for_anything(seen):
+    assert collect(seen, "outside", []) == {}
+
+
+def test_no_page_complains_in_the_console(seen):
+    assert collect(seen, "complaints", []) == {}
+
+
+def test_every_formula_is_set(seen):
+    assert collect(seen, "formulas", 0) == {}
+    assert collect(seen, "errors", 0) == {}
+
+
+def test_every_picture_is_there_once_it_is_scrolled_to(seen):
+    assert collect(seen, "pictures", []) == {}
+
+
+def test_a_request_to_elsewhere_would_have_been_noticed(chrome, address):
+    with Visit(chrome, address, "book/index.html") as visit:
+        visit.page.evaluate("fetch('https://example.org/').catch(() => 0)")
+        assert visit.outside == ["https://example.org/"]
+        assert any("ERR_FAILED" in text for text in visit.complaints)
+
+
+def test_the_slider_of_chapter_01_works_by_keyboard_without_a_kernel(chrome, address):
+    with Visit(chrome, address, CHAPTER) as visit:
+        visit.scroll_through()
+        handle = visit.page.locator(".jupyter-widgets .noUi-handle").first
+        picture = visit.page.locator(".widget-html-content img:visible, .widget-html img:visible")
+        picture.first.wait_for()
+        before = picture.first.get_attribute("alt")
+        assert before.startswith("T = 1:")
+        handle.focus()
+        visit.page.keyboard.press("ArrowRight")
+        visit.page.wait_for_timeout(200)
+        after = picture.first.get_attribute("alt")
+        assert after.startswith("T = 1.5:")
+
+
+def test_search_finds_a_word_of_a_chapter(chrome, address):
+    with Visit(chrome, address, "search.html?q=temperature") as visit:
+        visit.page.locator("#search-results li a").first.wait_for()
+        links = visit.page.locator("#search-results li a").all()
+        found = [link.get_attribute("href") for link in links]
+        assert any("01_soft_targets" in address for address in found)
+        assert visit.outside == []
+
+
+def test_icons_are_drawn_from_the_small_fonts(chrome, address, site):
+    with Visit(chrome, address, CHAPTER) as visit:
+        visit.settle()
+        loaded = [name for name in visit.requests if name.endswith((".woff", ".woff2", ".ttf"))]
+        assert "_static/fa-solid-900.woff" in loaded
+        assert not any("webfonts" in name for name in loaded)
+        broken = visit.page.evaluate(
+            "Array.from(document.querySelectorAll('.fa-solid, .fas'))"
+            ".filter(i => getComputedStyle(i, '::before').content === 'none').map(i => i.className)"
+        )
+        assert broken == []
+    assert sum(path.stat().st_size for path in site.glob("_static/fa-*.woff")) < 20_000
+
+
+def violations(page, rules="undefined"):
+    """Return what axe-core calls serious or critical, and headings out of order."""
+    options = f"{{resultTypes: ['violations'], runOnly: {rules}}}"
+    found = page.evaluate(f"axe.run(document, {options})")["violations"]
+    return [
+        f"{rule['id']}: {node['html'][:120]}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical") or rule["id"] == "heading-order"
+        for node in rule["nodes"]
+    ]
+
+
+def test_axe_finds_nothing_serious_in_light_or_dark(chrome, address, names):
+    found = {}
+    for name in names:
+        with Visit(chrome, address, name) as visit:
+            visit.settle()
+            visit.page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
+            found[f"{name}, light"] = violations(visit.page)
+            visit.page.evaluate("document.documentElement.dataset.theme = 'dark'")
+            # Only colours change with the theme.
+            found[f"{name}, dark"] = violations(visit.page, "['color-contrast']")
+    assert {name: some for name, some in found.items() if some} == {}
+
+
+def test_no_page_is_wider_than_a_small_phone(chrome, address, names):
+    wide = {}
+    for name in names:
+        with Visit(chrome, address, name, viewport={"width": 360, "height": 740}) as visit:
+            visit.settle()
+            width = visit.page.evaluate("document.scrollingElement.scrollWidth")
+            if width > 360:
+                wide[name] = width
+    assert wide == {}
+
+
+def test_the_first_view_of_a_chapter_is_light(chrome, address, site, names):
+    """What is fetched before the reader scrolls, compressed as file servers do it."""
+    weights = {}
+    for name in (name for name in names if name.startswith("notebooks/")):
+        with Visit(chrome, address, name) as visit:
+            visit.settle()
+            files = {site / request.split("?")[0] for request in visit.requests}
+            weights[name] = sum(len(gzip.compress(file.read_bytes())) for file in files)
+    assert {name: w for name, w in weights.items() if w > HEAVIEST_FIRST_VIEW} == {}

@@ -1,0 +1,126 @@
+"""The figures that move: what they show, against kdlib's own numbers."""
+
+import json
+
+import figures
+import numpy as np
+import pytest
+from browser import Visit
+
+from kdlib import softening
+
+PAGE = "book/explorers.html"
+TEMPERATURES = (0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 20, 50)
+
+
+@pytest.fixture
+def figure(chrome, address):
+    """Open the page; yield the visit and its figure of the two objectives."""
+    with Visit(chrome, address, PAGE) as visit:
+        box = visit.page.locator(".interactive.two-objectives")
+        box.locator(".live-figure table").wait_for()
+        yield visit, box
+        assert visit.outside == [] and visit.complaints == []
+
+
+def shown(box):
+    """Return the numbers of the table, shape (classes, 3)."""
+    texts = box.locator("td .number").all_inner_texts()
+    return np.array([float(text.replace("−", "-")) for text in texts]).reshape(-1, 3)
+
+
+def expected(pixel, alpha, temperature, squared):
+    """Return the same from kdlib: minus the gradient, label, teacher, and both."""
+    hard, soft = figures.gradients(pixel, alpha, temperature)
+    soft = soft if squared else soft / temperature**2
+    return -np.stack([hard, soft, hard + soft], axis=1)
+
+
+def press(visit, box, name, key, times=1):
+    """Turn a knob by the keyboard."""
+    box.get_by_label(name, exact=True).focus()
+    for _ in range(times):
+        visit.page.keyboard.press(key)
+
+
+def test_at_first_it_shows_what_the_picture_shows(figure):
+    _, box = figure
+    wanted = expected(figures.PIXELS[0], **figures.START, squared=True)
+    np.testing.assert_allclose(shown(box), wanted, atol=5.1e-4)
+
+
+@pytest.mark.parametrize("pixel", range(3))
+def test_knobs_turn_by_keyboard_and_numbers_are_kdlibs(figure, pixel):
+    visit, box = figure
+    press(visit, box, "pixel", "ArrowDown", pixel)
+    press(visit, box, "α", "ArrowRight", 3)
+    press(visit, box, "T", "ArrowRight", 2)
+    press(visit, box, "times T²", "Space")
+    wanted = expected(figures.PIXELS[pixel], 0.25, 8.0, squared=False)
+    np.testing.assert_allclose(shown(box), wanted, atol=5.1e-4)
+
+
+def test_the_extremes_of_all_knobs(figure):
+    visit, box = figure
+    for alpha_key, alpha in (("Home", 0.0), ("End", 1.0)):
+        for temperature_key, temperature in (("Home", 0.25), ("End", 50.0)):
+            press(visit, box, "α", alpha_key)
+            press(visit, box, "T", temperature_key)
+            wanted = expected(figures.PIXELS[0], alpha, temperature, squared=True)
+            np.testing.assert_allclose(shown(box), wanted, atol=5.1e-4)
+    assert "0 % comes from the teacher" in box.get_by_role("status").inner_text()
+
+
+def test_the_sentence_says_who_pushes(figure):
+    _, box = figure
+    hard, soft = figures.gradients(figures.PIXELS[0], **figures.START)
+    lengths = [np.linalg.norm(hard), np.linalg.norm(soft)]
+    said = box.get_by_role("status").inner_text()
+    assert f"{lengths[0]:.3f}" in said and f"{lengths[1]:.3f}" in said
+    assert f"{round(100 * lengths[1] / sum(lengths))} % comes from the teacher" in said
+    assert said.endswith("most towards Road.")
+
+
+def test_a_touch_moves_a_slider(chrome, address):
+    with Visit(chrome, address, PAGE, has_touch=True, viewport={"width": 360, "height": 740}) as v:
+        box = v.page.locator(".interactive.two-objectives")
+        knob = box.get_by_label("α", exact=True)
+        knob.scroll_into_view_if_needed()
+        place = knob.bounding_box()
+        v.page.touchscreen.tap(place["x"] + place["width"] - 2, place["y"] + place["height"] / 2)
+        wanted = expected(figures.PIXELS[0], 1.0, 4.0, squared=True)
+        np.testing.assert_allclose(shown(box), wanted, atol=5.1e-4)
+
+
+def test_without_scripts_and_in_print_there_is_a_picture(chrome, address):
+    with Visit(chrome, address, PAGE, java_script_enabled=False) as visit:
+        assert visit.page.locator(".interactive .static-figure img").first.is_visible()
+    with Visit(chrome, address, PAGE) as visit:
+        assert not visit.page.locator(".interactive .static-figure img").first.is_visible()
+        visit.page.emulate_media(media="print")
+        assert visit.page.locator(".interactive .static-figure img").first.is_visible()
+        assert not visit.page.locator(".interactive .live-figure").first.is_visible()
+
+
+def test_the_mathematics_of_the_scripts_is_that_of_kdlib(chrome, address):
+    rng = np.random.default_rng(3)
+    cases = [(rng.normal(0, 10, 6).tolist(), t) for t in (*TEMPERATURES, 1000.0)]
+    cases.append(([700.0, -700.0, 0.0], 0.25))
+    with Visit(chrome, address, PAGE) as visit:
+        answers = visit.page.evaluate(
+            """async (cases) => {
+                const { softmax, entropy } = await import("/_static/figures/common.js");
+                return cases.map(([z, t]) => [softmax(z, t), entropy(softmax(z, t))]);
+            }""",
+            cases,
+        )
+    for (logits, temperature), (probabilities, bits) in zip(cases, answers, strict=True):
+        wanted = softening.softmax(logits, temperature)
+        np.testing.assert_allclose(probabilities, wanted, rtol=1e-12, atol=1e-300)
+        np.testing.assert_allclose(bits, softening.entropy(wanted), rtol=1e-12, atol=1e-12)
+
+
+def test_the_stored_data_is_what_the_script_makes():
+    data, _ = figures.two_objectives()
+    text = (figures.FIGURES / "two-objectives.json").read_text(encoding="utf-8")
+    assert json.loads(text) == data
