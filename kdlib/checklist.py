@@ -22,8 +22,8 @@ ROWS = (
     Row(
         "1",
         "accuracy stands still at the share of the largest class",
-        "one answer everywhere: the images do not belong to the masks, or the first steps were "
-        "too large",
+        "one answer everywhere: features that died in too large steps, a loss without a gradient, "
+        "or masks of other images",
         "no class has more than 95 % of all answers: `answers.mean(axis=0).max() < 0.95`",
     ),
     Row(
