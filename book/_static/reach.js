@@ -23,6 +23,14 @@
       .forEach((list) => list.removeAttribute("role"));
   }
 
+  // For browsers whose style sheets cannot open what is folded.
+  function unfoldOnPaper() {
+    const folded = [...document.querySelectorAll("details:not([open])")];
+    folded.forEach((part) => { part.open = true; });
+    window.addEventListener("afterprint", () => folded.forEach((part) => { part.open = false; }), { once: true });
+  }
+  window.addEventListener("beforeprint", unfoldOnPaper);
+
   window.addEventListener("load", async () => {
     nameAsShown();
     dropFalseLists();
