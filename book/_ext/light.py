@@ -52,7 +52,7 @@ def lighter(data):
     """Return a picture and the kind of file that it is: as it came, or as WebP if that is less."""
     if len(data) > HEAVY:
         packed = io.BytesIO()
-        Image.open(io.BytesIO(data)).convert("RGB").save(packed, "WEBP", quality=85)
+        Image.open(io.BytesIO(data)).convert("RGB").save(packed, "WEBP", quality=75)
         if len(packed.getvalue()) < len(data):
             return packed.getvalue(), "webp"
     return data, "png"
