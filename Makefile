@@ -47,6 +47,9 @@ test-colab: .venv-colab/kdlib ## test the library with the versions that Colab h
 mutants: $(VENV)/kdlib ## put each known fault into the library: does its test notice? ARGS="teacher"
 	$(BIN)/python tests/mutants/run.py $(ARGS)
 
+mutation: .venv-mutation/lock ## change the losses, scores and patches everywhere: hours. ARGS="--every 20"
+	.venv-mutation/bin/python tests/mutants/general.py $(ARGS)
+
 in-colab: ## inside Colab's own image: install as a chapter does, and run all chapters
 	$(PYTHON) book/tools/in_colab.py
 
@@ -83,7 +86,7 @@ lock: $(UV) ## resolve requirements/direct.in anew into lock.txt
 		requirements/direct.in --output-file requirements/lock.txt
 
 clean: ## remove what was built, and the environments
-	rm -rf _build $(VENV) .venv-colab .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf _build $(VENV) .venv-colab .venv-mutation .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment is made anew when the lock changes, and only then. --no-deps, since the lock is
@@ -99,6 +102,13 @@ $(VENV)/lock: requirements/lock.txt
 $(VENV)/kdlib: $(VENV)/lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--no-build-isolation --editable .
+	touch $@
+
+.venv-mutation/lock: requirements/lock.txt requirements/mutation.txt
+	$(PYTHON) -m venv --clear .venv-mutation
+	.venv-mutation/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	.venv-mutation/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r requirements/mutation.txt --constraint $<
 	touch $@
 
 .venv-colab/kdlib: requirements/colab.txt pyproject.toml

@@ -73,7 +73,7 @@ def kl_divergence(teacher_logits, student_logits, temperature=1.0):
     gap = gap - ops.mean(gap, axis=-1, keepdims=True)
     log_p = ops.log_softmax(teacher, axis=-1)
     return ops.cond(
-        ops.max(ops.abs(gap)) < _CLOSE,
+        ops.max(ops.abs(gap), initial=0.0) < _CLOSE,
         lambda: _of_close_logits(ops.exp(log_p), gap),
         lambda: ops.sum(ops.exp(log_p) * (log_p - ops.log_softmax(student, axis=-1)), axis=-1),
     )

@@ -40,13 +40,32 @@ def patched(mutant, folder):
 def run_tests(folder, tests):
     """Run named tests in the copy; the exit status of the process is pytest's."""
     os.chdir(folder)
-    # The pipe that quiets the output also catches what pytest itself could not print.
     with open("output.txt", "w", encoding="utf-8") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
     sys.path.insert(0, str(folder))
     nodes = [f"tests/unit/{test}" for test in tests]
     os._exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *nodes]))
+
+
+def tested(context, folder, tests, limit=600):
+    """Return (exit status, last lines) of tests in the copy; a test that hangs is killed too."""
+    process = context.Process(target=run_tests, args=(folder, tests))
+    process.start()
+    process.join(limit)
+    process.kill()
+    process.join()
+    output = folder / "output.txt"
+    text = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
+    return process.exitcode, text[-2000:]
+
+
+def forking():
+    """Return a context whose processes start with Keras imported."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["keras", "pytest", "hypothesis", "scipy.stats"])
+    return context
 
 
 def status(context, tests, mutant=None):
@@ -56,20 +75,12 @@ def status(context, tests, mutant=None):
         problem = patched(mutant, folder) if mutant else ""
         if problem:
             return None, problem
-        process = context.Process(target=run_tests, args=(folder, tests))
-        process.start()
-        process.join(600)
-        process.kill()
-        process.join()
-        output = (folder / "output.txt").read_text(encoding="utf-8", errors="replace")
-        return process.exitcode, output[-2000:]
+        return tested(context, folder, tests)
 
 
 def main(chosen):
     """Run the mutants whose fault contains one of the words; all, if there are none."""
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["keras", "pytest", "hypothesis", "scipy.stats"])
+    context = forking()
     mutants = [m for m in MUTANTS if not chosen or any(word in m.fault for word in chosen)]
     code, output = status(context, sorted({m.test for m in mutants}))
     if code != 0:
