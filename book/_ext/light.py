@@ -1,8 +1,8 @@
 """Sphinx extension: pages that are quick to open, also over a slow line.
 
-Pictures that a notebook stores inside its outputs become files, which the browser fetches when
-they come near the window. Icons come from fonts that hold only the icons in use: the theme's own
-are a script of 1.5 MB, which this replaces.
+Pictures and widgets that a notebook stores inside its outputs become files, which the browser
+fetches when they come near the window; heavy pictures are compressed as photographs are. Icons
+come from fonts that hold only the icons in use: the theme's own are a script of 1.5 MB.
 """
 
 import base64
@@ -17,6 +17,8 @@ from fontTools.ttLib import TTFont
 from PIL import Image
 
 PICTURE = re.compile(r"<img\b([^>]*?)\bsrc=\"data:image/png;base64,([^\"]+)\"([^>]*)>")
+HEAVY = 60_000  # bytes; drawings are lighter, and stay as they are
+WIDGETS, STATE = "application/vnd.jupyter.widget-state+json", "data-state"
 FONTS = Path("vendor", "fontawesome", "webfonts")
 # Font file: family and weight, as the theme's style sheet calls them.
 FAMILIES = {
@@ -31,18 +33,45 @@ def store_pictures(app, pagename, templatename, context, doctree):
     if doctree is None:
         return
     folder = Path(app.outdir, app.builder.imagedir)
+    folder.mkdir(exist_ok=True)
 
     def replace(match):
         data = base64.b64decode(html.unescape(match[2]))
-        name = f"{hashlib.sha256(data).hexdigest()[:16]}.png"
-        folder.mkdir(exist_ok=True)
-        (folder / name).write_bytes(data)
         width, height = Image.open(io.BytesIO(data)).size
+        data, kind = lighter(data)
+        name = f"{hashlib.sha256(data).hexdigest()[:16]}.{kind}"
+        (folder / name).write_bytes(data)
         address = context["pathto"](f"{app.builder.imagedir}/{name}", resource=True)
         size = "" if "width=" in match[1] + match[3] else f' width="{width}" height="{height}"'
         return f'<img{match[1]}src="{address}"{size} loading="lazy" decoding="async"{match[3]}>'
 
     context["body"] = PICTURE.sub(replace, context["body"])
+
+
+def lighter(data):
+    """Return a picture and the kind of file that it is: as it came, or as WebP if that is less."""
+    if len(data) > HEAVY:
+        packed = io.BytesIO()
+        Image.open(io.BytesIO(data)).convert("RGB").save(packed, "WEBP", quality=75)
+        if len(packed.getvalue()) < len(data):
+            return packed.getvalue(), "webp"
+    return data, "png"
+
+
+def store_widgets(app, pagename, templatename, context, doctree):
+    """Move the state of the page's widgets to a file, and tell ``widgets.js`` where it is."""
+    scripts = context["script_files"]
+    states = [s for s in scripts if s.attributes.get("type") == WIDGETS]
+    manager = [s for s in scripts if s.filename and s.filename.endswith("widgets.js")]
+    if doctree is None or not (states and manager):
+        return
+    name = f"widgets-{hashlib.sha256(pagename.encode()).hexdigest()[:8]}.js"
+    text = f"window.widgetState = {states[0].attributes['body']};\n"
+    Path(app.outdir, "_static", name).write_text(text, encoding="utf-8")
+    address = context["pathto"](f"_static/{name}", resource=True)
+    old = manager[0]
+    new = type(old)(old.filename, priority=old.priority, **old.attributes, **{STATE: address})
+    context["script_files"] = [new if s is old else s for s in scripts if s not in states]
 
 
 def icons(folder):
@@ -93,5 +122,6 @@ def setup(app):
     """Register with Sphinx."""
     app.add_css_file("icons.css", priority=900)
     app.connect("html-page-context", store_pictures)
+    app.connect("html-page-context", store_widgets, priority=910)
     app.connect("build-finished", write_icons)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

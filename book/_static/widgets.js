@@ -2,8 +2,27 @@
 // first widget of the page comes near the window. No module, so that it also works from a file.
 (() => {
   const NEAR = "800px";
-  const VIEWS = 'script[type="application/vnd.jupyter.widget-view+json"]';
+  const KIND = "application/vnd.jupyter.widget";
+  const STATE = document.currentScript.dataset.state;
   const MANAGER = new URL("vendor/html-manager/embed.js", document.currentScript.src).href;
+
+  function load(address) {
+    return new Promise((resolve, reject) => {
+      const script = Object.assign(document.createElement("script"), { src: address });
+      script.addEventListener("load", resolve);
+      script.addEventListener("error", reject);
+      document.head.append(script);
+    });
+  }
+
+  // The manager looks for the state of the widgets in the page.
+  async function bringState() {
+    if (!STATE) return;
+    await load(STATE);
+    const script = Object.assign(document.createElement("script"), { type: `${KIND}-state+json` });
+    script.textContent = JSON.stringify(window.widgetState);
+    document.head.append(script);
+  }
 
   // The manager speaks to version 2 of MathJax; the page has version 3.
   function answerAsVersion2(MathJax) {
@@ -17,14 +36,14 @@
     observer.disconnect();
     await window.MathJax?.startup?.promise;
     answerAsVersion2(window.MathJax);
-    const script = document.createElement("script");
-    script.src = MANAGER;
+    await bringState();
+    await load(MANAGER);
     // The manager draws when the window has loaded, which was before it came: say it again.
-    script.addEventListener("load", () => window.dispatchEvent(new Event("load")));
-    document.head.append(script);
+    window.dispatchEvent(new Event("load"));
   }, { rootMargin: NEAR });
 
   window.addEventListener("load", () => {
-    document.querySelectorAll(VIEWS).forEach((view) => observer.observe(view.parentElement));
+    document.querySelectorAll(`script[type="${KIND}-view+json"]`)
+      .forEach((view) => observer.observe(view.parentElement));
   }, { once: true });
 })();

@@ -65,6 +65,7 @@ class Visit:
         self.context = browser.new_context(**options)
         self.context.route("**/*", self._answer)
         self.context.set_default_timeout(PATIENCE)
+        self.context.set_default_navigation_timeout(6 * PATIENCE)
         self.page = self.context.new_page()
         self.page.on("console", self._listen)
         self.page.on("pageerror", lambda error: self.complaints.append(f"not caught: {error}"))

@@ -150,3 +150,16 @@ def test_the_first_view_of_a_chapter_is_light(chrome, address, site, names):
             files = {site / request.split("?")[0] for request in visit.requests}
             weights[name] = sum(len(gzip.compress(file.read_bytes())) for file in files)
     assert {name: w for name, w in weights.items() if w > HEAVIEST_FIRST_VIEW} == {}
+
+
+def test_on_paper_everything_folded_is_open(chrome, address):
+    with Visit(chrome, address, CHAPTER) as visit:
+        solution = visit.page.locator("details .highlight pre").first
+        assert not solution.is_visible()
+        visit.page.emulate_media(media="print")
+        assert solution.is_visible()
+        heights = visit.page.evaluate(
+            "Array.from(document.querySelectorAll('details > :not(summary)'))"
+            ".map(part => part.getBoundingClientRect().height)"
+        )
+        assert len(heights) > 5 and min(heights) > 0

@@ -1,6 +1,8 @@
 """The figures that move: what they show, against kdlib's own numbers."""
 
+import base64
 import json
+import re
 
 import figures
 import numpy as np
@@ -124,3 +126,70 @@ def test_the_stored_data_is_what_the_script_makes():
     data, _ = figures.two_objectives()
     text = (figures.FIGURES / "two-objectives.json").read_text(encoding="utf-8")
     assert json.loads(text) == data
+
+
+@pytest.fixture(scope="module")
+def patch():
+    """Return the record of the temperature figure, and its logits, shape (side, side, classes)."""
+    text = (figures.FIGURES / "temperature.json").read_text(encoding="utf-8")
+    record = json.loads(text)
+    stored = np.frombuffer(base64.b64decode(record["logits"]), dtype=np.uint8)
+    stored = stored.reshape(record["side"], record["side"], len(record["classes"]))
+    return record, record["low"] + record["step"] * stored.astype(float)
+
+
+@pytest.fixture
+def map_figure(chrome, address):
+    """Open the page; yield the visit and its figure of the temperature."""
+    with Visit(chrome, address, PAGE) as visit:
+        box = visit.page.locator(".interactive.temperature")
+        box.locator(".live-figure table").wait_for()
+        yield visit, box
+        assert visit.outside == [] and visit.complaints == []
+
+
+def column(box, name):
+    """Return one column of the table as numbers."""
+    texts = box.locator(f"td.{name}, td .{name}").all_inner_texts()
+    return np.array([float(text.replace("−", "-")) for text in texts])
+
+
+def check_pixel(box, patch, row, col, temperature):
+    """Compare all that the figure says with kdlib's numbers."""
+    record, logits = patch
+    wanted = softening.softmax(logits[row, col], temperature)
+    np.testing.assert_allclose(column(box, "logit"), logits[row, col], atol=5.1e-3)
+    np.testing.assert_allclose(column(box, "soft"), wanted, atol=5.1e-5)
+    labels = np.frombuffer(base64.b64decode(record["labels"]), dtype=np.uint8)
+    assert column(box, "hard").argmax() == labels[row * record["side"] + col]
+    assert column(box, "hard").sum() == 1
+    said = box.get_by_role("status").inner_text()
+    here, mean = (float(text) for text in re.findall(r"\d\.\d{3}", said))
+    assert here == pytest.approx(softening.entropy(wanted), abs=5.1e-4)
+    everywhere = softening.entropy(softening.softmax(logits, temperature)).mean()
+    assert mean == pytest.approx(everywhere, abs=5.1e-4)
+
+
+def test_the_temperature_map_follows_the_keyboard(map_figure, patch):
+    visit, box = map_figure
+    row, col = patch[0]["start"]
+    check_pixel(box, patch, row, col, 1)
+    press(visit, box, "T", "ArrowRight", 3)
+    press(visit, box, "row", "Home")
+    press(visit, box, "column", "End")
+    check_pixel(box, patch, 0, patch[0]["side"] - 1, 2)
+    for key, temperature in (("Home", 0.25), ("End", 50)):
+        press(visit, box, "T", key)
+        check_pixel(box, patch, 0, patch[0]["side"] - 1, temperature)
+
+
+def test_a_click_on_the_photograph_chooses_the_pixel(map_figure, patch):
+    _, box = map_figure
+    side = patch[0]["side"]
+    photograph = box.locator(".view").first
+    size = photograph.bounding_box()
+    spot = {"x": size["width"] * 10.5 / side, "y": size["height"] * 20.5 / side}
+    photograph.click(position=spot)
+    assert box.get_by_label("row", exact=True).input_value() == "20"
+    assert box.get_by_label("column", exact=True).input_value() == "10"
+    check_pixel(box, patch, 20, 10, 1)
