@@ -22,8 +22,8 @@ ROWS = (
     Row(
         "1",
         "accuracy stands still at the share of the largest class",
-        "one answer everywhere: the images do not belong to the masks, or the first steps were "
-        "too large",
+        "one answer everywhere: features that died in too large steps, a loss without a gradient, "
+        "or masks of other images",
         "no class has more than 95 % of all answers: `answers.mean(axis=0).max() < 0.95`",
     ),
     Row(
@@ -141,6 +141,24 @@ minutes, and each is explained, with the harm that it prevents, in
 """
 
 
+LOOK = """<style>
+.checklist code { white-space: normal; overflow-wrap: anywhere; }
+.checklist tr { break-inside: avoid; }
+@media print { .checklist { font-size: 9pt; } }
+@media (max-width: 40rem) {
+.checklist thead { display: none; }
+.checklist tr, .checklist td { display: block; }
+.checklist tr { border-top: 1px solid; padding: 0.5rem 0; }
+.checklist td { border: 0; padding: 0.1rem 0; text-align: left; }
+.checklist td::before { content: attr(data-name) ": "; font-weight: bold; }
+}
+</style>
+"""
+"""On a narrow screen each case is a block of its own, and not a row."""
+
+COLUMNS = ("case", "symptom", "likely cause", "test")
+
+
 def table():
     """Return the checklist as an HTML table.
 
@@ -149,12 +167,10 @@ def table():
     >>> table().count("<tr>") == 1 + len(ROWS)
     True
     """
-    head = "".join(f"<th>{name}</th>" for name in ("case", "symptom", "likely cause", "test"))
-    body = "\n".join(
-        "<tr>" + "".join(f"<td>{_marked_up(cell)}</td>" for cell in row) + "</tr>" for row in ROWS
-    )
+    head = "".join(f"<th>{name}</th>" for name in COLUMNS)
+    body = "\n".join(f"<tr>{''.join(map(_cell, COLUMNS, row))}</tr>" for row in ROWS)
     return (
-        f'<table class="table checklist">\n<thead><tr>{head}</tr></thead>\n'
+        f'{LOOK}<table class="table checklist">\n<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody>\n</table>\n"
     )
 
@@ -162,6 +178,10 @@ def table():
 def page():
     """Return ``book/checklist.md``."""
     return HEAD + table()
+
+
+def _cell(name, text):
+    return f'<td data-name="{name}">{_marked_up(text)}</td>'
 
 
 def _marked_up(text):

@@ -23,7 +23,8 @@ def check_distiller(distiller, batch, quiet=False):
 
     with the softened probabilities p of the teacher and q of the student. Afterwards every
     variable, the optimizer and all settings are as they were. About forty steps are taken,
-    without compilation, on the first two images of the batch.
+    without compilation, on the first two images of the batch. It is made for the TensorFlow
+    backend; JAX compiles each of the steps anew, which takes minutes.
 
     Parameters
     ----------

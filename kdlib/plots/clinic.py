@@ -59,7 +59,7 @@ def seed_dots(panels, collapsed, log=()):
 
 
 _LOOKS = {
-    "learned something": {"color": SOUND, "marker": "o", "s": 34},
+    "not collapsed": {"color": SOUND, "marker": "o", "s": 34},
     "collapsed": {"color": COLLAPSED, "marker": "X", "s": 52},
 }
 

@@ -66,6 +66,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.tensorflow  # elsewhere every step is compiled anew: minutes for these
 @pytest.mark.parametrize(("kind", "name", "says"), FAULTS, ids=lambda value: str(value))
 def test_each_fault_fails_its_own_check_and_no_other(kind, name, says):
     report = checked(kind)
@@ -150,6 +151,7 @@ def test_keras_distillation_with_a_loss_object_is_right_but_for_two_things():
     assert report.failed == ("teacher stays frozen", "sample weights")
 
 
+@pytest.mark.tensorflow
 def test_nothing_of_the_distiller_is_changed():
     models = []
     for _ in range(2):
