@@ -1,6 +1,6 @@
 // Everything on the page within reach of the keyboard and of screen readers.
 (() => {
-  const SCROLLED = "mjx-container, pre, .math, .output, .cell_output, .pst-scrollable-table-container";
+  const SCROLLED = "mjx-container, pre, table.checklist, .math, .output, .cell_output, .pst-scrollable-table-container";
 
   // What is wider than the column scrolls by the arrow keys, once Tab can get there.
   function letScroll() {
