@@ -9,6 +9,10 @@ import pytest
 import kdlib
 from kdlib import data, metrics, models, recipes
 from kdlib.data import CLASS_NAMES, N_CLASSES, VOID
+from kdlib.study import ship
+from kdlib.study.bench import check_teacher
+from kdlib.study.plans import find
+from kdlib.study.record import RESULTS, Record
 from kdlib.study.ship import TOLERANCE
 
 ALL = [(name, images) for images in models.IMAGES for name in models.NAMES]
@@ -60,6 +64,21 @@ def test_a_card_says_all_that_one_must_know(name, images):
     assert card["parameters"] == kdlib.pretrained(name, images).count_params()
     assert card["settings"]["teacher"] == ("trained" if name == "student" else None)
     assert card["settings"]["network"] == name.split("-")[0]
+
+
+@pytest.mark.parametrize("name, images", ALL)
+def test_a_model_is_the_network_of_a_recorded_run(name, images):
+    run = ship.SHIPPED[name, images]
+    card, line = models.card(name, images), Record(RESULTS, find(run.plan)).runs()[run]
+    assert card["run"] == str(run)
+    assert card["weights"] == line["weights"]
+    assert card["weights"] == models.digest(models.read(models.weights_path(name, images)))
+
+
+def test_the_study_can_be_gone_on_with_where_only_the_library_is():
+    for name in ("main", "rates", "more", "city"):
+        plan = find(name)
+        check_teacher(plan.teacher, plan, RESULTS)  # raises if its weights are not here
 
 
 def test_the_student_and_the_one_from_scratch_had_the_same_budget():
