@@ -9,6 +9,9 @@ from kdlib.distiller import Distiller
 from tests.unit import distillers as d
 from tests.unit.small import values
 
+# It is made for TensorFlow: elsewhere each of its steps is compiled anew.
+pytestmark = pytest.mark.tensorflow
+
 SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
@@ -66,7 +69,6 @@ FAULTS = [
 ]
 
 
-@pytest.mark.tensorflow  # elsewhere every step is compiled anew: minutes for these
 @pytest.mark.parametrize(("kind", "name", "says"), FAULTS, ids=lambda value: str(value))
 def test_each_fault_fails_its_own_check_and_no_other(kind, name, says):
     report = checked(kind)
@@ -114,7 +116,6 @@ def test_a_distiller_in_the_style_of_the_keras_example():
     assert keras_example(batch=d.batch()).failed == (*report.failed, "sample weights")
 
 
-@pytest.mark.tensorflow
 def test_the_training_step_of_the_source_project():
     if keras.backend.backend() != "tensorflow":
         pytest.skip("the training step is TensorFlow's")
@@ -151,7 +152,6 @@ def test_keras_distillation_with_a_loss_object_is_right_but_for_two_things():
     assert report.failed == ("teacher stays frozen", "sample weights")
 
 
-@pytest.mark.tensorflow
 def test_nothing_of_the_distiller_is_changed():
     models = []
     for _ in range(2):
