@@ -20,6 +20,7 @@ def loss(teacher, student, temperature):
     return ops.convert_to_numpy(losses.kl_divergence(teacher, student, temperature))
 
 
+@pytest.mark.tensorflow  # in double precision, which JAX leaves out by default
 @given(logits, temperatures)
 @settings(deadline=None, max_examples=40)
 def test_the_divergence_is_positive_and_zero_only_for_equal_distributions(pair, temperature):
@@ -32,6 +33,7 @@ def test_the_divergence_is_positive_and_zero_only_for_equal_distributions(pair, 
     np.testing.assert_allclose(loss(teacher, teacher + 3.25, temperature), 0, atol=1e-12)
 
 
+@pytest.mark.tensorflow  # in double precision, which JAX leaves out by default
 @given(logits, temperatures)
 @settings(deadline=None, max_examples=15)
 def test_the_gradient_of_the_loss_equals_finite_differences_and_the_closed_form(pair, temperature):
