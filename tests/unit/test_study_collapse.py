@@ -10,6 +10,9 @@ from kdlib import data
 from kdlib.study import collapse, looks
 from kdlib.study.collapse import PLAN, RENUMBERED, SETTINGS, Setting
 
+# The trainings of chapter 07 are those of TensorFlow.
+pytestmark = pytest.mark.tensorflow
+
 TINY = Setting("tiny", network="student", rate=0.01, batch=2, crop=16, steps=4)
 ONE_CLASS = [[0, 4, 0], [0, 5, 0], [0, 1, 0]]
 
