@@ -12,8 +12,8 @@ from kdlib.data.imageset import ImageSet
 from kdlib.data.matching import same_names
 
 _LAYOUT = (
-    "Expected 'Tile 1/images/image_part_001.jpg' with 'Tile 1/masks/image_part_001.png', and so on, "
-    "or two folders, 'images' and 'masks', with files of the same names."
+    "Expected 'Tile 1/images/image_part_001.jpg' with 'Tile 1/masks/image_part_001.png', and so "
+    "on, or two folders, 'images' and 'masks', with files of the same names."
 )
 
 _PARTS = 9
@@ -43,6 +43,14 @@ def list_pairs(folder):
     FileNotFoundError
         If the folder is missing or has no images, or an image has no mask or a mask no image.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> from kdlib.data import synthetic
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_folder(synthetic.city(n_images=1, size=32), folder)
+    ...     [(tile, part, image.name, mask.name) for tile, part, image, mask in list_pairs(folder)]
+    [(1, 1, 'image_part_001.jpg', 'image_part_001.png')]
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -126,7 +134,7 @@ def read_folder(folder, name=None, credit="", palette=DUBAI_PALETTE):
         tile, part, images, masks = zip(*list_pairs(folder), strict=True)
         titles = None
     with concurrent.futures.ThreadPoolExecutor() as pool:  # PIL decodes without holding the GIL
-        read = pool.map(lambda pair: _read_pair(folder, *pair, palette), zip(images, masks))
+        read = pool.map(lambda one, other: _read_pair(folder, one, other, palette), images, masks)
         pixels, labels = zip(*read, strict=True)
     return ImageSet(
         folder.resolve().name if name is None else name,
@@ -197,6 +205,6 @@ def _read_rgb(folder, path):
             "cut off: fetch it again."
         ) from error
     raise ValueError(
-        f"{path.relative_to(folder)} has pixels of PIL's mode {mode!r}, more than 8 bits a channel. "
-        "Which of its values should become 0 and which 255 only you can say: convert it to 8 bits."
+        f"{path.relative_to(folder)} has pixels of PIL's mode {mode!r}, more than 8 bits a "
+        "channel. Which value should become 0 and which 255 only you can say: convert it to 8 bits."
     )

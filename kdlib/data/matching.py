@@ -45,7 +45,9 @@ def same_names(folder):
     }
     if any(alone.values()):
         found = "; ".join(
-            f"{len(paths)} {what}: {_first(folder, paths)}" for what, paths in alone.items() if paths
+            f"{len(paths)} {what}: {_first(folder, paths)}"
+            for what, paths in alone.items()
+            if paths
         )
         raise FileNotFoundError(
             f"{folder}: {found}. An image and its mask need the same name, up to the suffix, such "

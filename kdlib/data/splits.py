@@ -96,7 +96,8 @@ def split(patches, image_set, by="image", held_out_tile=None, seed=0):
         train &= ~_on_ground_of(patches, test | validation)
     for name, mask in (("train", train), ("validation", validation), ("test", test)):
         if not mask.any():
-            raise ValueError(f"split by {by}: no patch is left for {name}. {_remedy(image_set, by)}")
+            remedy = _remedy(image_set, by)
+            raise ValueError(f"split by {by}: no patch is left for {name}. {remedy}")
     return Split(*(patches.take(mask) for mask in (train, validation, test)), by=by)
 
 
