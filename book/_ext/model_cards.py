@@ -24,10 +24,11 @@ def across(columns):
     columns : dict of str to dict of str to str
         For each model what its rows say, by the name of the row.
     """
-    rows = list(dict.fromkeys(row for column in columns.values() for row in column))
-    head = ("", *(code(name) if name in models.NAMES else name for name in columns))
-    cells = [(row, *(column.get(row, "") for column in columns.values())) for row in rows]
-    return [table([head, *cells])]
+    rows = list(next(iter(columns.values())))
+    cells = [(row, *(column[row] for column in columns.values())) for row in rows]
+    made = table([("", *map(code, columns)), *cells])
+    made["classes"].append("cards")
+    return [made]
 
 
 def scores(images):
@@ -43,11 +44,11 @@ def scores(images):
             "mean IoU": f"{found['mean_iou']:.3f}",
         } | {f"IoU of {title}": f"{one['iou']:.2f}" for title, one in found["classes"].items()}
     constant = models.card("teacher", images)["scores"]["constant_predictor"]
-    columns["one class everywhere"] = {
-        "accuracy": f"{constant['accuracy']:.3f}",
-        "mean IoU": f"{constant['mean_iou']:.3f}",
-    }
-    return across(columns)
+    said = (
+        f"One class everywhere would get an accuracy of {constant['accuracy']:.3f} and a mean IoU "
+        f"of {constant['mean_iou']:.3f}."
+    )
+    return [*across(columns), nodes.paragraph("", said)]
 
 
 def training(images):
