@@ -61,23 +61,28 @@ def pdf(site, target):
         Visit(chrome, address, one_page(site)) as visit,
     ):
         visit.page.set_default_timeout(300_000)
-        visit.settle()
-        # Pictures wait until they are scrolled to; paper cannot scroll.
-        visit.page.evaluate(
-            "async () => { const all = Array.from(document.images);"
-            " all.forEach(i => { i.loading = 'eager'; });"
-            " await Promise.all(all.map(i => i.decode().catch(() => 0))); }"
-        )
-        visit.scroll_through()
-        written = visit.page.evaluate(
-            "Array.from(document.querySelectorAll('main :is(h1, h2, h3, summary ~ * pre)'))"
-            ".map(part => part.innerText)"
-        )
-        visit.page.pdf(path=target, **PAPER)
-    lost = missing(target, written)
+        lost = on_paper(visit, target)
     if lost:
         sys.exit(f"{target} lacks {len(lost)} headings or folded cells, such as {lost[0]!r}.")
     print(f"{target.stat().st_size / 1e6:.1f} MB are in {target}, and nothing is missing from it")
+
+
+def on_paper(visit, target):
+    """Print a page to a PDF; return those of its headings and folded cells that are not in it."""
+    visit.settle()
+    # Pictures wait until they are scrolled to; paper cannot scroll.
+    visit.page.evaluate(
+        "async () => { const all = Array.from(document.images);"
+        " all.forEach(i => { i.loading = 'eager'; });"
+        " await Promise.all(all.map(i => i.decode().catch(() => 0))); }"
+    )
+    visit.scroll_through()
+    written = visit.page.evaluate(
+        "Array.from(document.querySelectorAll('main :is(h1, h2, h3, summary ~ * pre)'))"
+        ".map(part => part.textContent)"
+    )
+    visit.page.pdf(path=target, **PAPER)
+    return missing(target, written)
 
 
 def missing(target, texts):
