@@ -26,6 +26,16 @@ def tiny(monkeypatch, tmp_path):
     monkeypatch.setenv("KD_CACHE_DIR", str(tmp_path / "cache"))
 
 
+@pytest.fixture
+def eager():
+    """Compute step by step: compiling a training takes longer than its two steps."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def read(folder, palette=own_images.MEADOW):
     return data.read_folder(folder, palette=palette)
 
@@ -236,7 +246,9 @@ def test_the_report_says_which_class_is_missing(tmp_path):
     assert re.search(r"^No pixel of (field, )?(forest, )?river in test.$", report, re.M)
 
 
-def test_both_students_start_alike_and_see_the_same(tmp_path, monkeypatch):
+@pytest.mark.filterwarnings("ignore:Even though the")  # batches come from NumPy all the same
+@pytest.mark.tensorflow
+def test_both_students_start_alike_and_see_the_same(tmp_path, eager):
     own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 6)
     images = read(tmp_path)
     split = data.split(data.cut(images, size=32), images)
@@ -256,7 +268,9 @@ def test_another_palette_is_another_set_of_images(tmp_path):
     assert read(tmp_path).fingerprint() != without_void.fingerprint()
 
 
-def test_the_page_runs_as_it_stands(tmp_path, monkeypatch, capsys):
+@pytest.mark.filterwarnings("ignore:Even though the")
+@pytest.mark.tensorflow
+def test_the_page_runs_as_it_stands(tmp_path, monkeypatch, capsys, eager):
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
     assert len(blocks) == 6
     monkeypatch.chdir(tmp_path)
