@@ -71,7 +71,7 @@ screenshots: book ## make pictures of all pages at three widths, to look at (nee
 	$(BIN)/python book/tools/in_browser.py screenshots _build/html _build/screenshots
 
 pdf: $(VENV)/kdlib ## make a PDF of the whole book (needs Chromium)
-	$(BIN)/jupyter-book build -n --keep-going --builder singlehtml --path-output _build/pdf .
+	$(BUILD) --builder singlehtml --path-output _build/pdf .
 	$(BIN)/python book/tools/in_browser.py pdf _build/pdf/_build/singlehtml _build/soft-targets.pdf
 
 figures: $(VENV)/kdlib ## make the data of the figures that move
