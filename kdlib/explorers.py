@@ -1,8 +1,8 @@
 """The data of the figures that move, one function a figure: for the pages and for the widgets.
 
-What a function returns is plain (text, numbers, lists), so that JSON holds it. `make figures` writes
-it for the pages, where scripts draw from it; :mod:`kdlib.widgets` draws from the same where there
-is a kernel.
+What a function returns is plain (text, numbers, lists), so that JSON holds it. `make figures`
+writes it for the pages, where scripts draw from it; :mod:`kdlib.widgets` draws from the same where
+there is a kernel.
 """
 
 import base64
