@@ -88,7 +88,7 @@ export function legend(names, colors) {
   }));
 }
 
-export const percent = (share) => `${(100 * share).toFixed(1)} %`;
+export const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
 
 // Call `build(data, live)` for each figure of this name in the page; it fills the empty `live`.
 export function bringToLife(name, build) {

@@ -50,7 +50,8 @@ function build(data, live) {
   const show = (target, name, patch) => {
     target.canvas.hidden = name === "photograph";
     target.image.hidden = !target.canvas.hidden;
-    if (name === "photograph") { target.image.src = patch.photograph; return; }
+    target.image.src = patch.photograph;
+    if (name === "photograph") return;
     const picture = name === "who is right" ? found(patch) : patch.layers[name];
     paint(target.canvas, name === "who is right" ? shades() : data.colors, (place) => picture[place]);
   };
