@@ -101,7 +101,8 @@ def test_without_scripts_and_in_print_there_is_a_picture(chrome, address):
     with Visit(chrome, address, PAGE) as visit:
         assert not visit.page.locator(".interactive .static-figure img").first.is_visible()
         visit.page.emulate_media(media="print")
-        assert visit.page.locator(".interactive .static-figure img").first.is_visible()
+        # It is fetched now: wait for it.
+        visit.page.locator(".interactive .static-figure img").first.wait_for(state="visible")
         assert not visit.page.locator(".interactive .live-figure").first.is_visible()
 
 
