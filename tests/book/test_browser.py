@@ -34,7 +34,9 @@ def seen(chrome, address, names):
                 "formulas": formulas - visit.page.locator(".math mjx-container").count(),
                 "errors": visit.page.locator("mjx-merror").count(),
                 "pictures": visit.page.evaluate(
-                    "Array.from(document.images).filter(i => !i.naturalWidth).map(i => i.src)"
+                    # What a live figure stands in for is fetched for paper only: see test_figures.
+                    "Array.from(document.images).filter(i => !i.naturalWidth"
+                    " && !i.closest('.alive .static-figure')).map(i => i.src)"
                 ),
             }
     return found

@@ -95,14 +95,22 @@ def test_a_touch_moves_a_slider(chrome, address):
         np.testing.assert_allclose(shown(box), wanted, atol=5.1e-4)
 
 
-def test_without_scripts_and_in_print_there_is_a_picture(chrome, address):
-    with Visit(chrome, address, PAGE, java_script_enabled=False) as visit:
-        assert visit.page.locator(".interactive .static-figure img").first.is_visible()
-    with Visit(chrome, address, PAGE) as visit:
-        assert not visit.page.locator(".interactive .static-figure img").first.is_visible()
+NETWORKS_PAGE = "book/explorers_networks.html"
+
+
+@pytest.mark.parametrize("page", [PAGE, NETWORKS_PAGE])
+def test_without_scripts_and_in_print_there_is_a_picture(chrome, address, page):
+    with Visit(chrome, address, page, java_script_enabled=False) as visit:
+        pictures = visit.page.locator(".interactive .static-figure img").all()
+        assert len(pictures) == 2 and all(picture.is_visible() for picture in pictures)
+    with Visit(chrome, address, page) as visit:
+        pictures = visit.page.locator(".interactive .static-figure img").all()
+        visit.page.locator(".live-figure table").nth(1).wait_for()
+        assert not any(picture.is_visible() for picture in pictures)
         visit.page.emulate_media(media="print")
-        # It is fetched now: wait for it.
-        visit.page.locator(".interactive .static-figure img").first.wait_for(state="visible")
+        for picture in pictures:  # each is fetched now, once the reader or the printer comes near
+            picture.scroll_into_view_if_needed()
+            assert picture.evaluate("part => part.decode().then(() => part.naturalWidth)") > 0
         assert not visit.page.locator(".interactive .live-figure").first.is_visible()
 
 
@@ -195,9 +203,6 @@ def test_a_click_on_the_photograph_chooses_the_pixel(map_figure, patch):
     assert box.get_by_label("row", exact=True).input_value() == "20"
     assert box.get_by_label("column", exact=True).input_value() == "10"
     check_pixel(box, patch, 20, 10, 1)
-
-
-NETWORKS_PAGE = "book/explorers_networks.html"
 
 
 def record_of(name):
