@@ -316,13 +316,25 @@ def pack(labels):
 
 
 def unpack(text, side):
-    """Return what :func:`pack` packed: uint8, shape (height, side)."""
+    """Return what :func:`pack` packed: uint8, shape (height, side).
+
+    Examples
+    --------
+    >>> unpack("IoA=", 2).tolist()
+    [[1, 1], [1, 4]]
+    """
     runs = np.frombuffer(base64.b64decode(text), np.uint8)
     return np.repeat(runs >> 5, (runs & 31) + 1).reshape(-1, side)
 
 
 def photograph(pixels):
-    """Return RGB pixels, uint8 of shape (height, width, 3), as the address of a small JPEG."""
+    """Return RGB pixels, uint8 of shape (height, width, 3), as the address of a small JPEG.
+
+    Examples
+    --------
+    >>> photograph(np.zeros((16, 16, 3), "uint8")).partition(",")[0]
+    'data:image/jpeg;base64'
+    """
     packed = io.BytesIO()
     Image.fromarray(pixels).save(packed, "JPEG", quality=80)
     return f"data:image/jpeg;base64,{base64.b64encode(packed.getvalue()).decode('ascii')}"

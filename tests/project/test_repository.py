@@ -122,12 +122,14 @@ def test_the_library_asks_for_no_more_than_colab_has():
             assert wanted.specifier.contains(version, prereleases=True), (text, version)
 
 
-# They need the photographs or the network, or write into the library itself.
+# They need the photographs, the network or a training, or write into the library itself.
 WITHOUT_EXAMPLE = {
     "kdlib.data.download.fetch",
     "kdlib.data.dubai.folder",
     "kdlib.data.dubai.load",
+    "kdlib.explorers.the_collapse",
     "kdlib.models.save",
+    "kdlib.widgets.the_collapse",
 }
 
 
