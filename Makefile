@@ -35,8 +35,9 @@ chapter: $(VENV)/kdlib ## run one chapter here, CHAPTER=04, into _build/run
 store: $(VENV)/kdlib ## run in full mode and store the outputs: all, or CHAPTER=04
 	$(BIN)/python book/tools/execute.py store --mode full $(if $(CHAPTER),--chapter $(CHAPTER))
 
+# Two processes, each with whole files, so that what a file's tests share is made once.
 test: $(VENV)/kdlib ## test everything: library, chapters in smoke mode, pages
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-jax: $(VENV)/kdlib ## test the library on Keras with JAX
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "not tensorflow" tests/unit $(ARGS)
@@ -71,7 +72,7 @@ screenshots: book ## make pictures of all pages at three widths, to look at (nee
 	$(BIN)/python book/tools/in_browser.py screenshots _build/html _build/screenshots
 
 pdf: $(VENV)/kdlib ## make a PDF of the whole book (needs Chromium)
-	$(BIN)/jupyter-book build -n --keep-going --builder singlehtml --path-output _build/pdf .
+	$(BUILD) --builder singlehtml --path-output _build/pdf .
 	$(BIN)/python book/tools/in_browser.py pdf _build/pdf/_build/singlehtml _build/soft-targets.pdf
 
 figures: $(VENV)/kdlib ## make the data of the figures that move

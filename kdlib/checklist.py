@@ -10,7 +10,13 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """One case: its number in chapter 07, symptom and likely cause in words, and a test."""
+    """One case: its number in chapter 07, symptom and likely cause in words, and a test.
+
+    Examples
+    --------
+    >>> ROWS[1].cause
+    'the temperature divides probabilities, not logits'
+    """
 
     case: str
     symptom: str
@@ -176,7 +182,13 @@ def table():
 
 
 def page():
-    """Return ``book/checklist.md``."""
+    """Return ``book/checklist.md``.
+
+    Examples
+    --------
+    >>> page().splitlines()[0]
+    '# Checklist'
+    """
     return HEAD + table()
 
 

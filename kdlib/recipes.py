@@ -11,7 +11,7 @@ import os
 import keras
 
 from kdlib import runtime
-from kdlib.data import VOID, Batches
+from kdlib.data import N_CLASSES, Batches
 from kdlib.unet import multi_student_unet_model, multi_teacher_unet_model
 
 BUILDERS = {"teacher": multi_teacher_unet_model, "student": multi_student_unet_model}
@@ -62,6 +62,37 @@ class Recipe:
     def steps(self):
         """Number of training steps in all."""
         return self.epochs * self.steps_per_epoch
+
+    def suited_to(self, patches):
+        """Return the recipe with crops that are no larger than the patches.
+
+        Parameters
+        ----------
+        patches : kdlib.data.Patches
+
+        Returns
+        -------
+        Recipe
+
+        Raises
+        ------
+        ValueError
+            If the U-Nets cannot take patches of this size.
+
+        Examples
+        --------
+        >>> from kdlib.data import cut, synthetic
+        >>> patches = cut(synthetic.city(n_images=1, size=64), size=32)
+        >>> Recipe(2, 5, batch_size=8, crop=128, learning_rate=3e-3).suited_to(patches).crop
+        32
+        """
+        side = min(patches.labels.shape[1:])
+        if any(length % 16 for length in patches.labels.shape[1:]):
+            raise ValueError(
+                f"the patches have {side} × {side} pixels; the U-Nets halve them four times, and "
+                f"need a multiple of 16. Cut patches of {max(16, side // 16 * 16)}."
+            )
+        return dataclasses.replace(self, crop=min(self.crop, side))
 
     def optimizer(self):
         """Return Adam (Kingma and Ba 2015) with a warm-up and cosine decay over the training."""
@@ -133,7 +164,7 @@ def recipe(role):
     return runtime.pick(**RECIPES[role])
 
 
-def build(role, seed=0, chosen=None):
+def build(role, seed=0, chosen=None, n_classes=N_CLASSES):
     """Return a fresh, untrained teacher or student of the recipe, for images of any size.
 
     Parameters
@@ -143,6 +174,8 @@ def build(role, seed=0, chosen=None):
         Decides the initial weights: the same seed gives the same weights.
     chosen : Recipe, optional
         Gives dropout, normalisation and precision; by default the recipe of the run mode.
+    n_classes : int
+        Number of outputs a pixel, the void class included: ``len(palette)``.
 
     Returns
     -------
@@ -161,6 +194,7 @@ def build(role, seed=0, chosen=None):
     runtime.set_seed(seed)
     try:
         return BUILDERS[role](
+            n_classes=n_classes,
             image_height=None,
             image_width=None,
             dropout=chosen.dropout,
@@ -192,6 +226,17 @@ def fit(model, patches, chosen, seed=0, callbacks=(), verbose=0):
     Returns
     -------
     keras.callbacks.History
+
+    Examples
+    --------
+    >>> from kdlib.data import cut, synthetic
+    >>> from kdlib.unet import unet
+    >>> patches = cut(synthetic.city(n_images=1, size=64), size=32)
+    >>> chosen = Recipe(2, steps_per_epoch=1, batch_size=2, crop=16, learning_rate=1e-3)
+    >>> model = unet((1, 1, 1, 1, 1), image_height=16, image_width=16)
+    >>> compile_alone(model, chosen)
+    >>> len(fit(model, patches, chosen).history["loss"])
+    2
     """
     batches = chosen.batches(patches, seed)
     return model.fit(
@@ -219,7 +264,7 @@ def compile_alone(model, chosen, metrics=None):
     )
 
 
-def trained_teacher(image_set, split, seed=0, retrain=False):
+def trained_teacher(image_set, split, seed=0, retrain=False, chosen=None):
     """Return the teacher of this run mode: from the cache, or trained now and cached.
 
     Parameters
@@ -232,18 +277,32 @@ def trained_teacher(image_set, split, seed=0, retrain=False):
         Decides weights and batches.
     retrain : bool
         Whether to train even if there is a teacher in the cache.
+    chosen : Recipe, optional
+        How to train it; by default ``recipe("teacher")``. Crops are never larger than the patches.
 
     Returns
     -------
     keras.Model
-        The teacher, trained by ``recipe("teacher")``.
+        The teacher, with an output for each class of the patches' palette.
 
     Raises
     ------
     ValueError
-        If the file in the cache is damaged.
+        If the file in the cache is damaged, or the patches have a size that the U-Nets cannot take.
+
+    Examples
+    --------
+    >>> from kdlib import data
+    >>> images = data.synthetic.city(n_images=9, size=32)
+    >>> split = data.split(data.cut(images, size=16), images)
+    >>> tiny = Recipe(1, steps_per_epoch=1, batch_size=1, crop=16, learning_rate=1e-3)
+    >>> teacher = trained_teacher(images, split, retrain=True, chosen=tiny)
+    Training the teacher: 1 steps of 1 crops.
+    >>> teacher.name
+    'teacher'
     """
-    chosen, model = recipe("teacher"), build("teacher", seed)
+    chosen = _teacher_recipe(split, chosen)
+    model = build("teacher", seed, chosen, len(split.train.palette))
     path = _teacher_path(image_set, split, chosen, seed)
     if path.exists() and not retrain:
         print(f"Teacher from the cache: {path.name}")
@@ -252,13 +311,29 @@ def trained_teacher(image_set, split, seed=0, retrain=False):
     print(f"Training the teacher: {chosen.steps} steps of {chosen.batch_size} crops.")
     compile_alone(model, chosen)
     fit(model, split.train, chosen, seed)
-    save_teacher(model, image_set, split, seed)
+    save_teacher(model, image_set, split, seed, chosen)
     return model
 
 
-def save_teacher(model, image_set, split, seed=0):
-    """Put a trained teacher where :func:`trained_teacher` finds it. Return the file's path."""
-    path = _teacher_path(image_set, split, recipe("teacher"), seed)
+def save_teacher(model, image_set, split, seed=0, chosen=None):
+    """Put a trained teacher where :func:`trained_teacher` finds it. Return the file's path.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The teacher.
+    image_set, split, seed, chosen
+        As for :func:`trained_teacher`.
+
+    Examples
+    --------
+    >>> from kdlib import data
+    >>> images = data.synthetic.city(n_images=9, size=32)
+    >>> split = data.split(data.cut(images, size=16), images)
+    >>> save_teacher(build("teacher"), images, split).suffixes
+    ['.weights', '.h5']
+    """
+    path = _teacher_path(image_set, split, _teacher_recipe(split, chosen), seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Written beside and renamed: whoever reads meanwhile finds a whole file or none.
     partial = path.with_name(f"{os.getpid()}-{path.name}")
@@ -279,6 +354,16 @@ class EpochSeeds(keras.callbacks.Callback):
         The training batches.
     seed : int
         The seed of the run.
+
+    Examples
+    --------
+    >>> from kdlib.data import cut, synthetic
+    >>> batches = Batches(cut(synthetic.city(n_images=1, size=32), size=32), batch_size=1)
+    >>> seeds = EpochSeeds(batches)
+    >>> seeds.set_model(build("student"))
+    >>> seeds.on_epoch_begin(7)
+    >>> batches.epoch
+    7
     """
 
     def __init__(self, batches, seed=0):
@@ -312,6 +397,18 @@ class FairCurves(keras.callbacks.Callback):
     ----------
     curves : dict
         For each name a list of dicts, one an epoch, of what ``evaluate`` returns.
+
+    Examples
+    --------
+    >>> from kdlib.data import cut, synthetic
+    >>> from kdlib.unet import unet
+    >>> curves = FairCurves({"validation": cut(synthetic.city(n_images=1, size=32), size=16)})
+    >>> model = unet((1, 1, 1, 1, 1), image_height=16, image_width=16)
+    >>> compile_alone(model, recipe("student"))
+    >>> curves.set_model(model)
+    >>> curves.on_epoch_end(0)
+    >>> [list(epoch) for epoch in curves.curves["validation"]]
+    [['loss']]
     """
 
     def __init__(self, sets, batch_size=16):
@@ -326,8 +423,13 @@ class FairCurves(keras.callbacks.Callback):
             self.curves[name].append(scores)
 
 
+def _teacher_recipe(split, chosen):
+    return (chosen or recipe("teacher")).suited_to(split.train)
+
+
 def _teacher_path(image_set, split, chosen, seed):
-    key = repr((image_set.fingerprint(), split.by, len(split.train), chosen, seed, VOID))
+    void = split.train.palette.void
+    key = repr((image_set.fingerprint(), split.by, len(split.train), chosen, seed, void))
     digest = hashlib.sha256(key.encode()).hexdigest()[:12]
     name = f"teacher-{image_set.name}-{runtime.mode()}-{digest}.weights.h5"
     return runtime.cache_dir() / "teachers" / name

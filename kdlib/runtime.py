@@ -101,7 +101,13 @@ def set_seed(seed):
 
 
 def dubai_dir():
-    """Return the folder named by ``KD_DUBAI_DIR`` as a path, or None when it is not set."""
+    """Return the folder named by ``KD_DUBAI_DIR`` as a path, or None when it is not set.
+
+    Examples
+    --------
+    >>> dubai_dir() is None or dubai_dir().name != ""
+    True
+    """
     value = os.environ.get("KD_DUBAI_DIR")
     return Path(value).expanduser() if value else None
 
@@ -111,6 +117,11 @@ def cache_dir():
 
     ``KD_CACHE_DIR`` if it is set, else ``kdlib`` in the user's cache folder
     (``XDG_CACHE_HOME``, ``LOCALAPPDATA`` or ``~/.cache``).
+
+    Examples
+    --------
+    >>> cache_dir().name != ""
+    True
     """
     if value := os.environ.get("KD_CACHE_DIR"):
         return Path(value).expanduser()

@@ -14,25 +14,20 @@ os.environ.setdefault("KD_MODE", "smoke")
 _CACHE = tempfile.TemporaryDirectory(prefix="kdlib-tests-")
 os.environ["KD_CACHE_DIR"] = _CACHE.name
 
-RUN_TIMES = pytest.StashKey()
-
-
-def pytest_configure(config):
-    """Start the list of run times."""
-    config.stash[RUN_TIMES] = []
-
-
 @pytest.fixture
 def run_time(request):
     """Return a function that notes how many seconds something took, for the end of the report."""
-    return lambda name, seconds: request.config.stash[RUN_TIMES].append((name, seconds))
+    # Properties travel with the report, also from the process that ran the test.
+    return lambda name, seconds: request.node.user_properties.append(("run time", (name, seconds)))
 
 
-def pytest_terminal_summary(terminalreporter, config):
+def pytest_terminal_summary(terminalreporter):
     """Print the run times that the tests noted."""
-    if config.stash[RUN_TIMES]:
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    noted = [value for r in reports for key, value in r.user_properties if key == "run time"]
+    if noted:
         terminalreporter.section(f"run times, mode {os.environ['KD_MODE']}")
-        for name, seconds in config.stash[RUN_TIMES]:
+        for name, seconds in noted:
             terminalreporter.write_line(f"{seconds:8.1f} s  {name}")
 
 

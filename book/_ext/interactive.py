@@ -14,12 +14,14 @@ The content is what readers without JavaScript, and those of a printed page, get
 """
 
 import json
+import re
 from pathlib import Path
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 STYLE = "figures.css"
+PICTURE = re.compile(r'(<div class="static-figure[^"]*">\s*(?:<p>)?\s*<img )')
 
 
 class Interactive(SphinxDirective):
@@ -49,12 +51,16 @@ class Interactive(SphinxDirective):
 
 
 def add_scripts(app, pagename, templatename, context, doctree):
-    """Load on each page only the scripts of its own figures."""
+    """Load on each page only the scripts of its own figures; let their static pictures wait.
+
+    Hidden behind the live figure, such a picture is fetched only if somebody prints.
+    """
     names = app.env.metadata.get(pagename, {}).get("interactive", "").split()
     for name in names:
         app.add_js_file(f"figures/{name}.js", type="module")
     if names:
         app.add_css_file(STYLE)
+        context["body"] = PICTURE.sub(r'\1loading="lazy" ', context["body"])
 
 
 def setup(app):

@@ -16,48 +16,57 @@ def code(text):
     return nodes.literal("", text)
 
 
+def across(columns):
+    """Return a table whose columns are models: it fits a page however many classes there are.
+
+    Parameters
+    ----------
+    columns : dict of str to dict of str to str
+        For each model what its rows say, by the name of the row.
+    """
+    rows = list(next(iter(columns.values())))
+    cells = [(row, *(column[row] for column in columns.values())) for row in rows]
+    made = table([("", *map(code, columns)), *cells])
+    made["classes"].append("cards")
+    return [made]
+
+
 def scores(images):
     """Return the table of sizes and scores."""
-    cards = {name: models.card(name, images) for name in models.NAMES}
-    classes = list(cards["teacher"]["scores"]["classes"])
-    rows = [("model", "weights", "file", "accuracy", "mean IoU", *classes)]
-    for name, card in cards.items():
-        found = card["scores"]
-        size = models.weights_path(name, images).stat().st_size
-        rows.append(
-            (
-                code(name),
-                f"{card['parameters']:,}",
-                f"{size / 1e6:.2f} MB",
-                *(f"{found[score]:.3f}" for score in ("accuracy", "mean_iou")),
-                *(f"{found['classes'][title]['iou']:.2f}" for title in classes),
-            )
-        )
-    constant = cards["teacher"]["scores"]["constant_predictor"]
-    levels = (f"{constant[score]:.3f}" for score in ("accuracy", "mean_iou"))
-    rows.append(("one class everywhere", "", "", *levels, *[""] * len(classes)))
-    return [table(rows)]
+    columns = {}
+    for name in models.NAMES:
+        card = models.card(name, images)
+        found, size = card["scores"], models.weights_path(name, images).stat().st_size
+        columns[name] = {
+            "weights": f"{card['parameters']:,}",
+            "file": f"{size / 1e6:.2f} MB",
+            "accuracy": f"{found['accuracy']:.3f}",
+            "mean IoU": f"{found['mean_iou']:.3f}",
+        } | {f"IoU of {title}": f"{one['iou']:.2f}" for title, one in found["classes"].items()}
+    constant = models.card("teacher", images)["scores"]["constant_predictor"]
+    said = (
+        f"One class everywhere would get an accuracy of {constant['accuracy']:.3f} and a mean IoU "
+        f"of {constant['mean_iou']:.3f}."
+    )
+    return [*across(columns), nodes.paragraph("", said)]
 
 
 def training(images):
     """Return the table of recipes."""
-    rows = [("model", "run of the record", "steps", "crops a step", "learning rate", "taught with")]
+    columns = {}
     for name in models.NAMES:
         card = models.card(name, images)
         recipe, settings = card["recipe"], card["settings"]
         side = recipe["crop"]
         with_teacher = f"α = {settings['alpha']:g}, T = {settings['temperature']:g}"
-        rows.append(
-            (
-                code(name),
-                card["run"],
-                f"{recipe['epochs'] * recipe['steps_per_epoch']:,}",
-                f"{recipe['batch_size']} of {side} × {side}",
-                f"{recipe['learning_rate']:g}",
-                with_teacher if settings["teacher"] else "labels alone",
-            )
-        )
-    return [table(rows)]
+        columns[name] = {
+            "run of the record": card["run"],
+            "steps": f"{recipe['epochs'] * recipe['steps_per_epoch']:,}",
+            "crops a step": f"{recipe['batch_size']} of {side} × {side}",
+            "learning rate": f"{recipe['learning_rate']:g}",
+            "taught with": with_teacher if settings["teacher"] else "labels alone",
+        }
+    return across(columns)
 
 
 def limits(images):

@@ -4,73 +4,34 @@
 
     make figures
 
-Each figure has a function here, which returns its data and its picture. The scripts in
-``book/_static/figures`` draw from the data; the picture stands in for them in print.
+The data come from :mod:`kdlib.explorers`; each figure has a function here, which adds the picture
+that stands in for it in print. The scripts in ``book/_static/figures`` draw from the data. Two
+short trainings take a few minutes on one processor core.
 """
 
 import base64
-import io
 import json
 from pathlib import Path
 
 import numpy as np
-from landing_picture import in_words, most_even_patch
-from PIL import Image
+from landing_picture import most_even_patch
 
 import kdlib
-from kdlib import data, softening, unet
-from kdlib.plots import CLASS_COLORS, class_palette, style
+from kdlib import data, explorers, softening
+from kdlib.explorers import PIXELS, START, gradients
+from kdlib.plots import class_palette, style
+from kdlib.plots.data import pictures
+from kdlib.plots.segmentation import gallery
 from kdlib.plots.softening import gradient_bars
+from kdlib.study import collapse
 
 FIGURES = Path(__file__).resolve().parents[1] / "_figures"
 
-# Made up for the figure, as in chapter 05: three things that can happen at a pixel.
-PIXELS = [
-    {
-        "name": "the teacher agrees with the label",
-        "story": "The label says Road, and so does the teacher, who finds Land and Building likely"
-        " too. The student still thinks of Land.",
-        "label": "Road",
-        "teacher": [1.5, 2.5, 5.0, -1.0, -3.0, -4.0],
-        "student": [0.5, 2.0, 1.0, 0.0, -1.0, -1.5],
-    },
-    {
-        "name": "the teacher doubts",
-        "story": "The label says Building. The teacher finds Building and Land about as likely."
-        " The student leans to Road.",
-        "label": "Building",
-        "teacher": [3.0, 2.8, 1.0, -0.5, -3.0, -3.5],
-        "student": [1.0, 1.0, 2.0, 0.0, -1.0, -1.5],
-    },
-    {
-        "name": "the teacher contradicts the label",
-        "story": "The label says Land, where people drew the outline of a tree too small. The"
-        " teacher says Vegetation, and so does the student.",
-        "label": "Land",
-        "teacher": [-1.0, 1.5, -0.5, 5.0, 0.0, -4.0],
-        "student": [-0.5, 1.0, 0.0, 2.0, 0.0, -1.5],
-    },
-]
-START = {"alpha": 0.1, "temperature": 4.0}
-
-
-def gradients(pixel, alpha, temperature):
-    """Return the gradient of both parts of the loss in the student's logits, with T².
-
-    The first is alpha (q - [i = y]), the second (1 - alpha) T (q(T) - p(T)).
-    """
-    student = np.asarray(pixel["student"], dtype=float)
-    truth = np.eye(len(CLASS_COLORS))[list(CLASS_COLORS).index(pixel["label"])]
-    hard = alpha * (softening.softmax(student) - truth)
-    soft = (1 - alpha) * softening.kl_gradient(student, pixel["teacher"], temperature)
-    return hard, soft
+PATCHES, SHOWN = 12, 2
 
 
 def two_objectives():
     """Return data and picture of the pushes of label and teacher at one pixel."""
-    names = list(CLASS_COLORS)
-    pixels = [{**pixel, "label": names.index(pixel["label"])} for pixel in PIXELS]
-    record = {"classes": names, "colors": list(CLASS_COLORS.values()), "pixels": pixels}
     hard, soft = gradients(PIXELS[0], **START)
     without = soft / START["temperature"] ** 2
     panels = {
@@ -80,47 +41,50 @@ def two_objectives():
         "both, without T²": hard + without,
     }
     title = "The push on each logit at α = 0.1, T = 4"
-    return record, gradient_bars(panels, columns=2, title=title)
+    return explorers.two_objectives(), gradient_bars(panels, columns=2, title=title)
 
 
-def temperature(teacher, patch):
-    """Return data and picture of what a teacher says about each pixel of a patch.
+def temperature(split):
+    """Return data and picture of what the teacher says about each pixel of a patch.
 
-    Parameters
-    ----------
-    teacher : keras.Model
-        Any U-Net of kdlib for the six classes.
-    patch : kdlib.data.Patches
-        The first one is shown. Every second pixel of every second row is kept.
+    It is the test patch of the landing page: no network has a say in its choice.
     """
-    names = list(CLASS_COLORS)
-    inputs = patch.images[:1].astype(np.float32) / 255
-    logits = np.asarray(unet.logits_model(teacher)(inputs))[0, ::2, ::2].astype(float)
-    labels = patch.labels[0, ::2, ::2]
-    # Steps of 1/255 of the range, so that a logit is one byte.
-    low, step = float(logits.min()), float(np.ptp(logits) / 255)
-    stored = np.round((logits - low) / step).astype(np.uint8)
-    start = np.unravel_index(softening.entropy(softening.softmax(logits)).argmax(), labels.shape)
-    record = {
-        "classes": names,
-        "colors": list(CLASS_COLORS.values()),
-        "side": len(labels),
-        "low": low,
-        "step": step,
-        "start": [int(i) for i in start],
-        "logits": base64.b64encode(stored.tobytes()).decode("ascii"),
-        "labels": base64.b64encode(labels.astype(np.uint8).tobytes()).decode("ascii"),
-        "photograph": photograph(patch.images[0]),
-        "alt": f"A satellite photograph. As people labelled it: {in_words(patch.labels[0])}.",
+    patch = split.test.take([most_even_patch(split.test)])
+    record = explorers.temperature(kdlib.pretrained("teacher"), patch)
+    stored = np.frombuffer(base64.b64decode(record["logits"]), np.uint8)
+    stored = stored.reshape(record["side"], record["side"], -1)
+    return record, entropy_maps(patch.images[0], record["low"] + record["step"] * stored)
+
+
+def teacher_and_student(split):
+    """Return data and picture of three networks on test patches, spread evenly over all."""
+    patches = split.test.take(np.linspace(0, len(split.test) - 1, PATCHES).astype(int))
+    networks = {name: kdlib.pretrained(role) for name, role in explorers.NETWORKS.items()}
+    record = explorers.teacher_and_student(networks, patches)
+    first = record["patches"][SHOWN]["layers"]
+    answers = {
+        name: explorers.unpack(first[name], record["side"])[np.newaxis] for name in networks
     }
-    return record, entropy_maps(patch.images[0], low + step * stored)
+    picture = gallery(
+        patches.images[[SHOWN], ::2, ::2],
+        patches.labels[[SHOWN], ::2, ::2],
+        answers,
+        compare=("teacher", "distilled student"),
+        void_class=data.VOID,
+    )
+    return record, picture
 
 
-def photograph(pixels):
-    """Return RGB pixels as the address of a small JPEG."""
-    packed = io.BytesIO()
-    Image.fromarray(pixels).save(packed, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(packed.getvalue()).decode('ascii')}"
+def the_collapse(split):
+    """Return data and picture of a training that collapses, and of one that does not."""
+    record = explorers.the_collapse(split, collapse.some(split.validation))
+    side, panels = record["side"], []
+    for name, run in record["runs"].items():
+        for look in (0, len(record["step"]) // 2, len(record["step"]) - 1):
+            title = f"{name}, step {record['step'][look]}\nmean IoU {run['mean_iou'][look]:.2f}"
+            answer = explorers.unpack(run["maps"][0][look], side)
+            panels.append((title, class_palette()[answer]))
+    return record, pictures(panels, columns=3, height=2.5)
 
 
 @style.styled
@@ -142,17 +106,13 @@ def entropy_maps(pixels, logits):
     return figure
 
 
-def shown_patch():
-    """Return the test patch of the landing page: no network has a say in its choice."""
-    images = data.load("dubai")
-    test = data.split(data.cut(images), images, by="image").test
-    return test.take([most_even_patch(test)])
-
-
 def made():
     """Yield name, data and picture of every figure."""
+    images = data.load("dubai")
+    split = data.split(data.cut(images), images, by="image")
     yield "two-objectives", *two_objectives()
-    yield "temperature", *temperature(kdlib.pretrained("teacher"), shown_patch())
+    for make in (temperature, teacher_and_student, the_collapse):
+        yield make.__name__.replace("_", "-"), *make(split)
 
 
 def main():

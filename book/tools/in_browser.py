@@ -9,12 +9,27 @@ Pictures are of the whole page, at three widths. Look at them after a change of 
 """
 
 import argparse
+import re
 import sys
+import unicodedata
 from pathlib import Path
 
 from browser import Visit, browser, chromium, served
+from pypdf import PdfReader
 
 WIDTHS = (360, 768, 1280)
+
+PAPER = {
+    "format": "A4",
+    "tagged": True,
+    "outline": True,
+    "print_background": True,
+    "display_header_footer": True,
+    "header_template": "<span></span>",
+    "footer_template": '<div style="width: 100%; text-align: center; font: 8pt sans-serif">'
+    '<span class="pageNumber"></span></div>',
+}
+"""How a book is printed: for a reader to turn, find and hear its pages."""
 
 
 def pages(site):
@@ -46,22 +61,54 @@ def pdf(site, target):
         Visit(chrome, address, one_page(site)) as visit,
     ):
         visit.page.set_default_timeout(300_000)
-        visit.settle()
-        # Pictures wait until they are scrolled to; paper cannot scroll.
-        visit.page.evaluate(
-            "async () => { const all = Array.from(document.images);"
-            " all.forEach(i => { i.loading = 'eager'; });"
-            " await Promise.all(all.map(i => i.decode().catch(() => 0))); }"
-        )
-        visit.scroll_through()
-        visit.page.pdf(path=target, format="A4", tagged=True, outline=True)
-    print(f"{target.stat().st_size / 1e6:.1f} MB are in {target}")
+        lost = on_paper(visit, target)
+    if lost:
+        sys.exit(f"{target} lacks {len(lost)} headings or folded cells, such as {lost[0]!r}.")
+    print(f"{target.stat().st_size / 1e6:.1f} MB are in {target}, and nothing is missing from it")
+
+
+def on_paper(visit, target):
+    """Print a page to a PDF; return those of its headings and folded cells that are not in it."""
+    visit.settle()
+    # Pictures wait until they are scrolled to; paper cannot scroll.
+    visit.page.evaluate(
+        "async () => { const all = Array.from(document.images);"
+        " all.forEach(i => { i.loading = 'eager'; });"
+        " await Promise.all(all.map(i => i.decode().catch(() => 0))); }"
+    )
+    visit.scroll_through()
+    written = visit.page.evaluate(
+        "Array.from(document.querySelectorAll('main :is(h1, h2, h3, summary ~ * pre)'))"
+        ".map(part => part.textContent)"
+    )
+    visit.page.pdf(path=target, **PAPER)
+    return missing(target, written)
+
+
+def missing(target, texts):
+    """Return those of the texts that do not stand in a PDF, white space left aside."""
+    pages = (page.extract_text() for page in PdfReader(target).pages)
+    # The number of a page may stand between two halves of a text.
+    inside = bare("".join(re.sub(r"\d+\s*$", "", page) for page in pages))
+    return [text for text in texts if bare(text) not in inside]
+
+
+def bare(text):
+    """Return text without white space, with letters instead of ligatures, without "#"."""
+    return re.sub(r"[\s#]", "", unicodedata.normalize("NFKC", text))
 
 
 def one_page(site):
-    """Return the address of the page that holds the whole book."""
-    heaviest = max(site.rglob("*.html"), key=lambda path: path.stat().st_size)
-    return heaviest.relative_to(site).as_posix()
+    """Put the page that holds the whole book where its addresses are right; return its name.
+
+    Sphinx writes it where the first page of the book lies, in a folder, but with all addresses
+    counted from the top.
+    """
+    written = max(site.glob("book/*.html"), key=lambda path: path.stat().st_size)
+    text = written.read_text(encoding="utf-8")
+    text = text.replace(f'href="{written.relative_to(site).as_posix()}#', 'href="#')
+    (site / "whole.html").write_text(text, encoding="utf-8")
+    return "whole.html"
 
 
 def main():

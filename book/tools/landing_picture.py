@@ -18,6 +18,7 @@ from PIL import Image
 
 from kdlib import data, metrics, recipes, runtime
 from kdlib.distiller import Distiller
+from kdlib.explorers import in_words
 from kdlib.plots import CLASS_COLORS, class_palette
 
 CAPTION = (
@@ -80,17 +81,6 @@ def panels(images, split, patch):
         right = f"{100 * np.mean(predicted == labels):.0f} % right"
         description = f"The same patch as the {name} labels it, {right}: {in_words(predicted)}."
         yield name, f"{name}: {right}", description, colors[predicted]
-
-
-def in_words(labels):
-    """Return the shares of the classes as text, the largest first.
-
-    >>> in_words(np.array([[1, 1], [1, 2]]))
-    'Land 75 %, Road 25 %'
-    """
-    shares = data.class_shares(labels)
-    order = [i for i in np.argsort(-shares) if shares[i] >= 0.005]
-    return ", ".join(f"{data.CLASS_NAMES[i]} {100 * shares[i]:.0f} %" for i in order)
 
 
 def write(folder, made, sentence):

@@ -21,6 +21,12 @@ class Finding:
         How to mend it; empty unless the check failed.
     measured : dict of str to float
         The numbers behind the message.
+
+    Examples
+    --------
+    >>> print(Finding("temperature", "failed", "T = 1 and T = 4 give the same.", "Use it."))
+    ✗ temperature: T = 1 and T = 4 give the same.
+        Mend: Use it.
     """
 
     name: str

@@ -9,10 +9,19 @@
 
 from kdlib.data import dubai, synthetic
 from kdlib.data.batches import Batches
-from kdlib.data.classes import CLASS_NAMES, N_CLASSES, PALETTE, VOID, decode, encode
+from kdlib.data.classes import (
+    CLASS_NAMES,
+    DUBAI_PALETTE,
+    N_CLASSES,
+    PALETTE,
+    VOID,
+    decode,
+    encode,
+)
 from kdlib.data.folder import read_folder, write_folder
 from kdlib.data.ground import overlaps
 from kdlib.data.imageset import ImageSet
+from kdlib.data.palette import Palette
 from kdlib.data.patches import (
     Patches,
     class_shares,
@@ -23,11 +32,13 @@ from kdlib.data.splits import Split, check_classes, check_disjoint, split
 
 __all__ = [
     "CLASS_NAMES",
+    "DUBAI_PALETTE",
     "N_CLASSES",
     "PALETTE",
     "VOID",
     "Batches",
     "ImageSet",
+    "Palette",
     "Patches",
     "Split",
     "check_classes",
@@ -65,6 +76,12 @@ def load(source="auto"):
         If the source is unknown. For "dubai", also if the images are damaged.
     FileNotFoundError, PermissionError, ConnectionError
         For "dubai" alone: if the images are missing, or cannot be stored, or not be downloaded.
+
+    Examples
+    --------
+    >>> images = load("city")
+    >>> len(images), images.images[0].shape
+    (72, (512, 512, 3))
     """
     if source not in ("auto", "dubai", "city"):
         raise ValueError(f"expected source 'auto', 'dubai' or 'city'; got {source!r}")

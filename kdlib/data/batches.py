@@ -5,7 +5,7 @@ import numbers
 import keras
 import numpy as np
 
-from kdlib.data.classes import VOID
+from kdlib.data.palette import OF_THE_PALETTE
 
 
 class Batches(keras.utils.PyDataset):
@@ -25,7 +25,8 @@ class Batches(keras.utils.PyDataset):
     augment : bool
         Whether to flip and to turn each patch at random by 0, 90, 180 or 270 degrees.
     void_class : int or None
-        Class whose pixels get weight 0. None gives weight 1 to all.
+        Class whose pixels get weight 0; by default the void class of the patches' palette, which is
+        Unlabeled for the Dubai data. None gives weight 1 to all.
     seed : int
         Seed of order, crops, flips and turns.
     steps : int, optional
@@ -65,7 +66,7 @@ class Batches(keras.utils.PyDataset):
         batch_size,
         crop=None,
         augment=False,
-        void_class=VOID,
+        void_class=OF_THE_PALETTE,
         seed=0,
         steps=None,
         shuffle=False,
@@ -78,7 +79,8 @@ class Batches(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.crop = crop
         self.augment = augment
-        self.void_class = void_class
+        of_the_palette = isinstance(void_class, str) and void_class == OF_THE_PALETTE
+        self.void_class = patches.palette.void if of_the_palette else void_class
         self.seed = seed
         self.steps = steps
         self.shuffle = shuffle

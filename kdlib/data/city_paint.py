@@ -46,6 +46,12 @@ def colour_table(tile_rng, rng):
     -------
     two arrays of float32, shape (24, 3)
         The colour of each material, in its one shade and in its other.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> [table.shape for table in colour_table(rng, rng)]
+    [(24, 3), (24, 3)]
     """
     table = np.zeros((CAR + CARS, 3))
     for material, colour in _FIXED.items():
@@ -83,6 +89,13 @@ def photograph(rng, tables, material, light, shape):
     Returns
     -------
     array of uint8, shape (height, width, 3)
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> sand, light = np.full(32 * 48, SAND, np.uint8), np.ones(32 * 48, np.float32)
+    >>> photograph(rng, colour_table(rng, rng), sand, light, (32, 48)).shape
+    (32, 48, 3)
     """
     material, light = material.reshape(shape), light.reshape(shape)
     blend = smooth_noise(rng, shape, 6, octaves=3)

@@ -1,4 +1,4 @@
-"""Reading and writing folders that are laid out as the Dubai data set is."""
+"""Reading folders of images and masks, and writing them as the Dubai data set is laid out."""
 
 import concurrent.futures
 import re
@@ -7,12 +7,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kdlib.data.classes import decode, encode
+from kdlib.data.classes import DUBAI_PALETTE
 from kdlib.data.imageset import ImageSet
+from kdlib.data.matching import same_names
 
 _LAYOUT = (
-    "Expected 'Tile 1/images/image_part_001.jpg' with 'Tile 1/masks/image_part_001.png', and so on."
+    "Expected 'Tile 1/images/image_part_001.jpg' with 'Tile 1/masks/image_part_001.png', and so "
+    "on, or two folders, 'images' and 'masks', with files of the same names."
 )
+
+_PARTS = 9
+"""After how many images the parts are counted from 1 again, where no name gives the part."""
+
+_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+"""The modes of PIL with eight bits a channel or fewer."""
 
 
 def list_pairs(folder):
@@ -35,6 +43,14 @@ def list_pairs(folder):
     FileNotFoundError
         If the folder is missing or has no images, or an image has no mask or a mask no image.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> from kdlib.data import synthetic
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_folder(synthetic.city(n_images=1, size=32), folder)
+    ...     [(tile, part, image.name, mask.name) for tile, part, image, mask in list_pairs(folder)]
+    [(1, 1, 'image_part_001.jpg', 'image_part_001.png')]
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -65,36 +81,71 @@ def _numbered(folder, kind, suffix):
     return found
 
 
-def read_folder(folder, name, credit):
+def read_folder(folder, name=None, credit="", palette=DUBAI_PALETTE):
     """Read all images and masks of a folder: the way in for images of your own.
 
     Parameters
     ----------
     folder : path
-        Laid out as the Dubai data set: "Tile 1/images/image_part_001.jpg" and
-        "Tile 1/masks/image_part_001.png", with the colours of :data:`kdlib.data.PALETTE`.
-    name, credit : str
-        For the ImageSet.
+        Holds two folders, "images" and "masks", in which an image and its mask have the same name
+        up to the suffix; subfolders of both count as tiles. Or it is laid out as the Dubai data
+        set: "Tile 1/images/image_part_001.jpg" and "Tile 1/masks/image_part_001.png".
+    name : str, optional
+        For the ImageSet; by default the name of the folder.
+    credit : str
+        Whom a picture of these images should name.
+    palette : Palette
+        Names and colours of the classes in the masks.
 
     Returns
     -------
     ImageSet
+        In the order of the numbers in the names. Where the names give no parts, the images are
+        counted from 1 to 9 again and again: this decides which of them :func:`split` puts where.
 
     Raises
     ------
     FileNotFoundError
         If folder, images or masks are missing.
     ValueError
-        If a file is damaged, the sizes of an image and its mask differ, or a mask has a colour
-        that is no class.
+        If a file is damaged or has more than 8 bits a channel, the sizes of an image and its mask
+        differ, or a mask has a colour that is no class.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from kdlib.data import Palette
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for kind, colour in (("images", "grey"), ("masks", "navy")):
+    ...     (folder / kind).mkdir()
+    ...     Image.new("RGB", (48, 32), colour).save(folder / kind / "pond.png")
+    >>> images = read_folder(folder, palette=Palette({"field": "green", "water": "navy"}))
+    >>> images.titles, images.labels[0].shape, int(images.labels[0][0, 0])
+    (('pond.png',), (32, 48), 1)
     """
     folder = Path(folder)
-    pairs = list_pairs(folder)
+    if (folder / "images").is_dir() or (folder / "masks").is_dir():
+        places, images, masks = zip(*same_names(folder), strict=True)
+        tiles = {place: number for number, place in enumerate(dict.fromkeys(places), 1)}
+        tile = [tiles[place] for place in places]
+        part = [number % _PARTS + 1 for number in range(len(places))]
+        titles = tuple(path.relative_to(folder / "images").as_posix() for path in images)
+    else:
+        tile, part, images, masks = zip(*list_pairs(folder), strict=True)
+        titles = None
     with concurrent.futures.ThreadPoolExecutor() as pool:  # PIL decodes without holding the GIL
-        read = list(pool.map(lambda pair: _read_pair(folder, pair[2], pair[3]), pairs))
-    images, labels = zip(*read, strict=True)
-    tile, part = np.array([pair[:2] for pair in pairs]).T
-    return ImageSet(name, images, labels, tile, part, credit)
+        read = pool.map(lambda one, other: _read_pair(folder, one, other, palette), images, masks)
+        pixels, labels = zip(*read, strict=True)
+    return ImageSet(
+        folder.resolve().name if name is None else name,
+        pixels,
+        labels,
+        np.array(tile),
+        np.array(part),
+        credit,
+        palette=palette,
+        titles=titles,
+    )
 
 
 def write_folder(image_set, folder):
@@ -122,14 +173,14 @@ def write_folder(image_set, folder):
     for index, (tile, part) in enumerate(zip(image_set.tile, image_set.part, strict=True)):
         for kind, suffix, picture in (
             ("images", ".jpg", image_set.images[index]),
-            ("masks", ".png", decode(image_set.labels[index])),
+            ("masks", ".png", image_set.palette.decode(image_set.labels[index])),
         ):
             path = Path(folder) / f"Tile {tile}" / kind / f"image_part_{part:03d}{suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture).save(path, quality=95)
 
 
-def _read_pair(folder, image_path, mask_path):
+def _read_pair(folder, image_path, mask_path, palette):
     """Pixels of one image and class numbers of its mask."""
     image = _read_rgb(folder, image_path)
     mask = _read_rgb(folder, mask_path)
@@ -138,16 +189,22 @@ def _read_pair(folder, image_path, mask_path):
             f"{image_path.relative_to(folder)} has {image.shape[0]} × {image.shape[1]} pixels, its "
             f"mask {mask.shape[0]} × {mask.shape[1]}. They must be equal: restore both files."
         )
-    return image, encode(mask, where=str(mask_path.relative_to(folder)))
+    return image, palette.encode(mask, where=str(mask_path.relative_to(folder)))
 
 
 def _read_rgb(folder, path):
     """Red, green and blue, whatever the mode of the file: palette PNGs hold indices, no colours."""
     try:
         with Image.open(path) as file:
-            return np.asarray(file.convert("RGB"))
+            if file.mode in _MODES:
+                return np.asarray(file.convert("RGB"))
+            mode = file.mode
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(
             f"{path.relative_to(folder)} cannot be read as an image ({error}). It is damaged or "
             "cut off: fetch it again."
         ) from error
+    raise ValueError(
+        f"{path.relative_to(folder)} has pixels of PIL's mode {mode!r}, more than 8 bits a "
+        "channel. Which value should become 0 and which 255 only you can say: convert it to 8 bits."
+    )

@@ -43,6 +43,14 @@ def root(folder):
     ------
     FileNotFoundError
         If there is none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "Semantic segmentation dataset" / "Tile 1").mkdir(parents=True)
+    >>> root(folder).name
+    'Semantic segmentation dataset'
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -69,6 +77,14 @@ def verify(folder):
         If files are missing; the message counts them and names the first.
     ValueError
         If files differ; likewise.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> verify(tempfile.mkdtemp())
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: the Dubai images: 145 of 145 files are missing from ...
     """
     folder, expected = Path(folder), manifest()
     missing = [name for name in expected if not (folder / name).is_file()]

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 from patchify import patchify, unpatchify
 
-from kdlib.data.classes import N_CLASSES
+from kdlib.data.classes import DUBAI_PALETTE, N_CLASSES
+from kdlib.data.palette import Palette
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -17,12 +18,23 @@ class Patches:
     images : array of uint8, shape (n, height, width, 3)
         Colours, 0 to 255.
     labels : array of uint8, shape (n, height, width)
-        Class numbers, 0 to 5.
+        Class numbers, those of ``palette``.
     image_index, tile, row, column : array of int, shape (n,)
         Number of the image in its set, its tile, and the place in the grid of patches, from 0.
     ground : array of int, shape (n, 3), optional
         Scene, top and left of each patch on the ground, in pixels. None if no two images of the
         set show the same ground.
+    palette : Palette
+        Names and mask colours of the classes, by default those of the Dubai data.
+
+    Examples
+    --------
+    >>> from kdlib.data import synthetic
+    >>> patches = cut(synthetic.city(n_images=1, size=64), size=32)
+    >>> patches.row.tolist(), patches.column.tolist()
+    ([0, 0, 1, 1], [0, 1, 0, 1])
+    >>> patches.take([3]).labels.shape
+    (1, 32, 32)
     """
 
     images: np.ndarray
@@ -32,6 +44,7 @@ class Patches:
     row: np.ndarray
     column: np.ndarray
     ground: np.ndarray | None = None
+    palette: Palette = DUBAI_PALETTE
 
     def __len__(self):
         """Return the number of patches."""
@@ -40,9 +53,8 @@ class Patches:
     def take(self, indices):
         """Give the patches at these indices (or where a boolean mask is true), as copies."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return Patches(
-            **{name: None if value is None else value[indices] for name, value in values.items()}
-        )
+        arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+        return dataclasses.replace(self, **{name: a[indices] for name, a in arrays.items()})
 
 
 def cut(image_set, size=256):
@@ -93,7 +105,7 @@ def cut(image_set, size=256):
         labels[start:stop] = cut_labels
         images[start:stop] = patchify(image, (size, size, 3), step=size).reshape(-1, size, size, 3)
         start = stop
-    return Patches(images, labels, *_places(image_set, shapes, size))
+    return Patches(images, labels, *_places(image_set, shapes, size), image_set.palette)
 
 
 def _places(image_set, shapes, size):

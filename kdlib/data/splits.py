@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from kdlib.data.classes import CLASS_NAMES, VOID
 from kdlib.data.ground import touches
+from kdlib.data.palette import OF_THE_PALETTE
 from kdlib.data.patches import Patches, class_shares
 
 TEST_PARTS = (3, 9)
@@ -17,7 +17,16 @@ VALIDATION_PARTS = (6,)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Split:
-    """Patches to learn from, to choose with, and to judge by. ``by`` names the rule."""
+    """Patches to learn from, to choose with, and to judge by. ``by`` names the rule.
+
+    Examples
+    --------
+    >>> from kdlib.data import cut, synthetic
+    >>> patches = cut(synthetic.city(n_images=3, size=64), size=64)
+    >>> one_each = Split(*(patches.take([number]) for number in range(3)), by="hand")
+    >>> one_each.test.image_index.tolist()
+    [2]
+    """
 
     train: Patches
     validation: Patches
@@ -53,7 +62,8 @@ def split(patches, image_set, by="image", held_out_tile=None, seed=0):
     Raises
     ------
     ValueError
-        If ``by`` is unknown, or the tile is missing or not among the patches.
+        If ``by`` is unknown, the tile is missing or not among the patches, or a part of the split
+        would be empty, because there are too few images.
 
     Examples
     --------
@@ -84,7 +94,21 @@ def split(patches, image_set, by="image", held_out_tile=None, seed=0):
     if by != "patch":
         validation &= ~_on_ground_of(patches, test)
         train &= ~_on_ground_of(patches, test | validation)
+    for name, mask in (("train", train), ("validation", validation), ("test", test)):
+        if not mask.any():
+            remedy = _remedy(image_set, by)
+            raise ValueError(f"split by {by}: no patch is left for {name}. {remedy}")
     return Split(*(patches.take(mask) for mask in (train, validation, test)), by=by)
+
+
+def _remedy(image_set, by):
+    """Say what would fill an empty part."""
+    rule = f"Parts {TEST_PARTS} of a tile are for test, {VALIDATION_PARTS} for validation"
+    return {
+        "image": f"{rule}: at least 6 images are needed, and {len(image_set)} came. Add images.",
+        "tile": f"{rule}, but for the held-out tile: add images, or split by image.",
+        "patch": "Cut smaller patches, or add images.",
+    }[by]
 
 
 def _on_ground_of(patches, mask):
@@ -155,22 +179,34 @@ def check_disjoint(split):
             )
 
 
-def check_classes(split, void_class=VOID):
+def check_classes(split, void_class=OF_THE_PALETTE):
     """Prove that every named class has pixels in all three parts of a split.
 
     Parameters
     ----------
     split : Split
     void_class : int or None
-        Class that may be absent.
+        Class that may be absent; by default the void class of the patches' palette.
 
     Raises
     ------
     ValueError
         If a class is missing. The message names the part and the classes.
+
+    Examples
+    --------
+    >>> from kdlib.data import cut, synthetic
+    >>> images = synthetic.city(n_images=9, size=32)
+    >>> check_classes(split(cut(images, size=32), images))
+    Traceback (most recent call last):
+    ...
+    ValueError: split by image: no ... in ...
     """
     for name in ("train", "validation", "test"):
-        shares = class_shares(getattr(split, name).labels)
-        missing = [CLASS_NAMES[c] for c in np.flatnonzero(shares == 0) if c != void_class]
+        patches = getattr(split, name)
+        palette = patches.palette
+        void = palette.void if void_class == OF_THE_PALETTE else void_class
+        shares = class_shares(patches.labels, len(palette))
+        missing = [palette.names[c] for c in np.flatnonzero(shares == 0) if c != void]
         if missing:
             raise ValueError(f"split by {split.by}: no {', '.join(missing)} in {name}")

@@ -20,6 +20,12 @@ class Reliability:
         Shape ``(bins,)``: mean confidence, and share of right predictions; NaN in empty bins.
     count : numpy.ndarray
         Shape ``(bins,)``: number of pixels.
+
+    Examples
+    --------
+    >>> curve = reliability_curve([0, 0], [[0.9, 0.1], [0.2, 0.8]], bins=2)
+    >>> curve.count.tolist(), round(curve.error, 2)
+    ([0, 2], 0.35)
     """
 
     edges: np.ndarray

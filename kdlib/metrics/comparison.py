@@ -10,7 +10,14 @@ from kdlib.softening import as_numbers
 
 
 class PairedDifference(NamedTuple):
-    """The mean of the differences of pairs, and the ends of its confidence interval."""
+    """The mean of the differences of pairs, and the ends of its confidence interval.
+
+    Examples
+    --------
+    >>> difference = PairedDifference(mean=0.02, low=-0.01, high=0.05)
+    >>> difference.low < 0 < difference.high
+    True
+    """
 
     mean: float
     low: float

@@ -44,6 +44,11 @@ class Scores:
     References
     ----------
     IoU is the index of Jaccard (1912), F1 that of Dice (1945): F1 = 2 IoU / (1 + IoU).
+
+    Examples
+    --------
+    >>> scores([[3, 1], [0, 4]]).recall.tolist()
+    [0.75, 1.0]
     """
 
     accuracy: float

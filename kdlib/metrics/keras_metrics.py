@@ -125,7 +125,15 @@ class MeanIoU(_ConfusionMetric):
 
 @keras.saving.register_keras_serializable(package="kdlib")
 class MeanF1(_ConfusionMetric):
-    """Mean F1 over the classes, as a Keras metric; otherwise like :class:`MeanIoU`."""
+    """Mean F1 over the classes, as a Keras metric; otherwise like :class:`MeanIoU`.
+
+    Examples
+    --------
+    >>> metric = MeanF1(n_classes=2)
+    >>> metric.update_state([[0, 1, 1]], [[[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]]])
+    >>> round(float(metric.result()), 4)
+    0.6667
+    """
 
     def __init__(self, n_classes, void_class=None, name="mean_f1", **kwargs):
         super().__init__(n_classes, void_class, name, **kwargs)
@@ -138,7 +146,15 @@ class MeanF1(_ConfusionMetric):
 
 @keras.saving.register_keras_serializable(package="kdlib")
 class MeanPrecision(_ConfusionMetric):
-    """Mean precision over the classes, as a Keras metric; otherwise like :class:`MeanIoU`."""
+    """Mean precision over the classes, as a Keras metric; otherwise like :class:`MeanIoU`.
+
+    Examples
+    --------
+    >>> metric = MeanPrecision(n_classes=2)
+    >>> metric.update_state([[0, 1, 1]], [[[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]]])
+    >>> round(float(metric.result()), 4)
+    0.75
+    """
 
     def __init__(self, n_classes, void_class=None, name="mean_precision", **kwargs):
         super().__init__(n_classes, void_class, name, **kwargs)
@@ -151,7 +167,15 @@ class MeanPrecision(_ConfusionMetric):
 
 @keras.saving.register_keras_serializable(package="kdlib")
 class MeanRecall(_ConfusionMetric):
-    """Mean recall over the classes, as a Keras metric; otherwise like :class:`MeanIoU`."""
+    """Mean recall over the classes, as a Keras metric; otherwise like :class:`MeanIoU`.
+
+    Examples
+    --------
+    >>> metric = MeanRecall(n_classes=2)
+    >>> metric.update_state([[0, 1, 1]], [[[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]]])
+    >>> round(float(metric.result()), 4)
+    0.75
+    """
 
     def __init__(self, n_classes, void_class=None, name="mean_recall", **kwargs):
         super().__init__(n_classes, void_class, name, **kwargs)
@@ -164,7 +188,15 @@ class MeanRecall(_ConfusionMetric):
 
 @keras.saving.register_keras_serializable(package="kdlib")
 class Accuracy(_ConfusionMetric):
-    """Share of the pixels that are right, as a Keras metric; otherwise like :class:`MeanIoU`."""
+    """Share of the pixels that are right, as a Keras metric; otherwise like :class:`MeanIoU`.
+
+    Examples
+    --------
+    >>> metric = Accuracy(n_classes=2)
+    >>> metric.update_state([[0, 1, 1]], [[[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]]])
+    >>> round(float(metric.result()), 4)
+    0.6667
+    """
 
     def __init__(self, n_classes, void_class=None, name="accuracy", **kwargs):
         super().__init__(n_classes, void_class, name, **kwargs)

@@ -29,6 +29,14 @@ def predict_probabilities(model, patches, batch_size=16):
     ------
     ValueError
         If there are no patches, their images are not uint8, or the model returns NaN.
+
+    Examples
+    --------
+    >>> from kdlib.data import cut, synthetic
+    >>> from kdlib.unet import unet
+    >>> patches = cut(synthetic.city(n_images=1, size=32), size=16)
+    >>> predict_probabilities(unet((1, 1, 1, 1, 1), 6, 16, 16), patches).shape
+    (4, 16, 16, 6)
     """
     return np.concatenate(list(_batches(model, patches, batch_size)))
 
@@ -45,6 +53,14 @@ def predict_labels(model, patches, batch_size=16):
     -------
     numpy.ndarray
         uint8, shape (n, height, width).
+
+    Examples
+    --------
+    >>> from kdlib.data import cut, synthetic
+    >>> from kdlib.unet import unet
+    >>> patches = cut(synthetic.city(n_images=1, size=32), size=16)
+    >>> predict_labels(unet((1, 1, 1, 1, 1), 6, 16, 16), patches).shape
+    (4, 16, 16)
     """
     batches = _batches(model, patches, batch_size)
     return np.concatenate([batch.argmax(axis=-1).astype(np.uint8) for batch in batches])

@@ -101,7 +101,13 @@ def card(name, images="dubai"):
 
 
 def weights_path(name, images="dubai"):
-    """Return where the weights of a model are: an ``.npz`` file, a float16 array a variable."""
+    """Return where the weights of a model are: an ``.npz`` file, a float16 array a variable.
+
+    Examples
+    --------
+    >>> weights_path("student", "city").name
+    'city-student.npz'
+    """
     _check(name, images)
     return FOLDER / f"{images}-{name}.npz"
 
@@ -115,6 +121,12 @@ def build(facts, weights):
         ``recipe`` and ``settings`` are used.
     weights : mapping of str to array
         As :func:`half` returns it.
+
+    Examples
+    --------
+    >>> network = build(card("student"), read(weights_path("student")))
+    >>> network.name
+    'student'
     """
     known = {field.name for field in dataclasses.fields(recipes.Recipe)} & set(facts["recipe"])
     recipe = recipes.Recipe(**{key: facts["recipe"][key] for key in known})
@@ -196,7 +208,16 @@ def digest(weights):
 
 
 def write(path, weights):
-    """Write weights to an ``.npz`` file: whoever reads meanwhile finds a whole file or none."""
+    """Write weights to an ``.npz`` file: whoever reads meanwhile finds a whole file or none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "tiny.npz"
+    >>> write(path, {"bias": np.zeros(2, np.float16)})
+    >>> read(path)
+    {'bias': array([0., 0.], dtype=float16)}
+    """
     partial = path.with_name(f".{os.getpid()}-{path.name}")
     np.savez_compressed(partial, **weights)
     partial.replace(path)
@@ -211,6 +232,11 @@ def read(path):
         If there is no such file.
     ValueError
         If it is damaged.
+
+    Examples
+    --------
+    >>> read(weights_path("student"))["logits/bias"].shape
+    (6,)
     """
     try:
         with np.load(path) as stored:

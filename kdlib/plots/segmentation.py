@@ -1,14 +1,13 @@
 """Patches, their labels and what models made of them, side by side."""
 
 import numpy as np
-from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
 from kdlib.plots.style import (
     CLASS_COLORS,
     MODEL_COLORS,
-    class_palette,
     new_figure,
+    rgb_bytes,
     styled,
 )
 
@@ -19,7 +18,9 @@ BOTH_RIGHT, BOTH_WRONG, NOT_COUNTED = "#FFFFFF", "#222222", "#DDDDDD"
 
 
 @styled
-def gallery(images, labels, predictions, compare=None, void_class=None, titles=None):
+def gallery(
+    images, labels, predictions, compare=None, void_class=None, titles=None, palette=None
+):
     r"""Show patches with their labels, what each model predicts, and which of two is right.
 
     Parameters
@@ -27,7 +28,7 @@ def gallery(images, labels, predictions, compare=None, void_class=None, titles=N
     images : array of uint8, shape (n, height, width, 3)
         The patches, n from 1 up.
     labels : array of int, shape (n, height, width)
-        True class ids, in the order of :data:`kdlib.plots.CLASS_COLORS`.
+        True class ids, in the order of :data:`kdlib.plots.CLASS_COLORS`, or of the palette.
     predictions : dict of str to array of int, shape (n, height, width)
         Model name, as in :data:`kdlib.plots.MODEL_COLORS`, and the classes that it predicts.
     compare : pair of str, optional
@@ -37,6 +38,8 @@ def gallery(images, labels, predictions, compare=None, void_class=None, titles=N
         pixels that is right.
     titles : sequence of str, optional
         A line above each patch, such as its place.
+    palette : kdlib.data.Palette, optional
+        Names and colours of other classes than those of the book.
 
     Returns
     -------
@@ -55,6 +58,7 @@ def gallery(images, labels, predictions, compare=None, void_class=None, titles=N
     ['image', 'true classes', 'teacher\n100 % right', 'control\n0 % right']
     """
     _check(images, labels, predictions, compare)
+    colors = CLASS_COLORS if palette is None else dict(zip(palette.names, palette.hex, strict=True))
     panels = 2 + len(predictions) + (compare is not None)
     rows = -(-panels // COLUMNS)
     height = len(images) * (rows * 2.25 + 0.2 * (titles is not None)) + 1.0
@@ -64,16 +68,17 @@ def gallery(images, labels, predictions, compare=None, void_class=None, titles=N
     for number in range(len(images)):
         block = axes[number * rows : (number + 1) * rows].ravel()
         one = {name: masks[number] for name, masks in predictions.items()}
-        _patch(block, images[number], labels[number], one, compare, void_class)
+        _patch(block, images[number], labels[number], one, compare, void_class, colors)
         if titles is not None:
             _headline(block[0], titles[number])
-    _legend(figure, labels, predictions, compare, height)
+    _legend(figure, labels, predictions, compare, colors)
     return figure
 
 
-def _patch(block, image, labels, predictions, compare, void_class):
+def _patch(block, image, labels, predictions, compare, void_class, colors):
     """Draw one patch into the axes of its block."""
-    palette, counted = class_palette(), labels != (-1 if void_class is None else void_class)
+    palette = rgb_bytes(colors.values())
+    counted = labels != (-1 if void_class is None else void_class)
     pictures = [("image", image), ("true classes", palette[labels])]
     for name, predicted in predictions.items():
         right = f"{100 * np.mean((predicted == labels)[counted]):.0f}" if counted.any() else "–"
@@ -120,16 +125,16 @@ def who_is_right(labels, first, second, names, counted):
     [255, 255, 255]
     """
     colors = [BOTH_WRONG, MODEL_COLORS[names[0]], MODEL_COLORS[names[1]], BOTH_RIGHT, NOT_COUNTED]
-    table = np.round(255 * np.array([to_rgb(color) for color in colors])).astype(np.uint8)
+    table = rgb_bytes(colors)
     case = (first == labels) + 2 * (second == labels)
     return table[np.where(counted, case, 4)]
 
 
-def _legend(figure, labels, predictions, compare, height):
+def _legend(figure, labels, predictions, compare, colors):
     """Put the colours of the classes that occur, and of the comparison, below the patches."""
     present = np.unique(np.concatenate([np.ravel(labels), *map(np.ravel, predictions.values())]))
-    names = np.array(list(CLASS_COLORS))[present]
-    keys = [(name, CLASS_COLORS[name]) for name in names]
+    names = np.array(list(colors))[present]
+    keys = [(name, colors[name]) for name in names]
     if compare:
         keys += [(f"only the {name} is right", MODEL_COLORS[name]) for name in compare]
         keys += [("both are right", BOTH_RIGHT), ("both are wrong", BOTH_WRONG)]

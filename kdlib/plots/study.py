@@ -98,6 +98,14 @@ def seed_differences(row, found):
     row : kdlib.study.table.Row
     found : dict of (arm, score) to Row
         Where the row of the baseline is.
+
+    Examples
+    --------
+    >>> from kdlib.study.table import Row
+    >>> scratch = Row("scratch", "mean IoU", (0.5, 0.25), (0, 1), None, None)
+    >>> taught = Row("distilled", "mean IoU", (0.75, 0.5), (0, 2), "scratch", None)
+    >>> seed_differences(taught, {("scratch", "mean IoU"): scratch})
+    array([0.25,  nan])
     """
     baseline = found[row.baseline, row.score]
     by_seed = dict(zip(baseline.seeds, baseline.values, strict=True))

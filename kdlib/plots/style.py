@@ -76,7 +76,13 @@ def model_color(name):
 
 
 def model_marker(name):
-    """Return the marker of a model, likewise."""
+    """Return the marker of a model, likewise.
+
+    Examples
+    --------
+    >>> model_marker("teacher"), model_marker("shuffled teacher")
+    ('s', '^')
+    """
     return MODEL_MARKERS.get(name, MODEL_MARKERS["control"])
 
 
@@ -128,6 +134,12 @@ def new_figure(rows=1, columns=1, height=3.2, width=WIDTH, **subplots):
     -------
     figure : matplotlib.figure.Figure
     axes : matplotlib Axes, or an array of them
+
+    Examples
+    --------
+    >>> figure, axes = new_figure(columns=2, height=2.0)
+    >>> len(axes)
+    2
     """
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     return figure, figure.subplots(rows, columns, **subplots)
@@ -152,6 +164,17 @@ def class_palette(names=None):
     [[0, 114, 178], [77, 77, 77]]
     """
     colors = [CLASS_COLORS[name] for name in (CLASS_COLORS if names is None else names)]
+    return rgb_bytes(colors)
+
+
+def rgb_bytes(colors):
+    """Return matplotlib colours as RGB bytes: uint8, shape ``(len(colors), 3)``.
+
+    Examples
+    --------
+    >>> rgb_bytes(["#0000FF", "white"]).tolist()
+    [[0, 0, 255], [255, 255, 255]]
+    """
     return np.round(255 * np.array([to_rgb(color) for color in colors])).astype(np.uint8)
 
 
@@ -168,6 +191,12 @@ def png(figure):
     Returns
     -------
     bytes
+
+    Examples
+    --------
+    >>> figure, axes = new_figure(height=2.0)
+    >>> png(figure)[1:4]
+    b'PNG'
     """
     raw = io.BytesIO()
     with matplotlib.rc_context(STYLE):
@@ -187,6 +216,11 @@ class Picture:
         A PNG.
     alt : str
         What the picture shows, in words.
+
+    Examples
+    --------
+    >>> Picture(b"", alt="one flat line")
+    [figure] one flat line
     """
 
     def __init__(self, data, alt):

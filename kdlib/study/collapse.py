@@ -125,8 +125,11 @@ PLAN = Plan("collapse", SETTINGS, seeds=(0, 1, 2), judged_on="validation")
 """Names the record. It is run by this module, not by :mod:`kdlib.study.runner`."""
 
 
-def train(setting, seed, training, judged):
-    """Train one network and look at it meanwhile; return the network and its curve."""
+def train(setting, seed, training, judged, more=()):
+    """Train one network and look at it meanwhile; return the network and its curve.
+
+    `more` are further callbacks.
+    """
     model = compiled(setting)
     runtime.set_seed(seed)
     model.set_weights(setting.build().get_weights())
@@ -137,7 +140,7 @@ def train(setting, seed, training, judged):
         judged = setting.patches(judged, seed)
     looks = Looks(setting, judged, batches[0])
     epochs = setting.steps // steps
-    callbacks = [EpochSeeds(batches, seed), looks]
+    callbacks = [EpochSeeds(batches, seed), looks, *more]
     model.fit(batches, epochs=epochs, callbacks=callbacks, shuffle=False, verbose=0)
     return model, {"step": [steps * (n + 1) for n in range(epochs)]} | looks.curve
 

@@ -1,6 +1,7 @@
 """The figures that move: what they show, against kdlib's own numbers."""
 
 import base64
+import gzip
 import json
 import re
 
@@ -94,13 +95,22 @@ def test_a_touch_moves_a_slider(chrome, address):
         np.testing.assert_allclose(shown(box), wanted, atol=5.1e-4)
 
 
-def test_without_scripts_and_in_print_there_is_a_picture(chrome, address):
-    with Visit(chrome, address, PAGE, java_script_enabled=False) as visit:
-        assert visit.page.locator(".interactive .static-figure img").first.is_visible()
-    with Visit(chrome, address, PAGE) as visit:
-        assert not visit.page.locator(".interactive .static-figure img").first.is_visible()
+NETWORKS_PAGE = "book/explorers_networks.html"
+
+
+@pytest.mark.parametrize("page", [PAGE, NETWORKS_PAGE])
+def test_without_scripts_and_in_print_there_is_a_picture(chrome, address, page):
+    with Visit(chrome, address, page, java_script_enabled=False) as visit:
+        pictures = visit.page.locator(".interactive .static-figure img").all()
+        assert len(pictures) == 2 and all(picture.is_visible() for picture in pictures)
+    with Visit(chrome, address, page) as visit:
+        pictures = visit.page.locator(".interactive .static-figure img").all()
+        visit.page.locator(".live-figure table").nth(1).wait_for()
+        assert not any(picture.is_visible() for picture in pictures)
         visit.page.emulate_media(media="print")
-        assert visit.page.locator(".interactive .static-figure img").first.is_visible()
+        for picture in pictures:  # each is fetched now, once the reader or the printer comes near
+            picture.scroll_into_view_if_needed()
+            assert picture.evaluate("part => part.decode().then(() => part.naturalWidth)") > 0
         assert not visit.page.locator(".interactive .live-figure").first.is_visible()
 
 
@@ -193,3 +203,100 @@ def test_a_click_on_the_photograph_chooses_the_pixel(map_figure, patch):
     assert box.get_by_label("row", exact=True).input_value() == "20"
     assert box.get_by_label("column", exact=True).input_value() == "10"
     check_pixel(box, patch, 20, 10, 1)
+
+
+def record_of(name):
+    return json.loads((figures.FIGURES / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def look(chrome, address):
+    """Open the page of the networks; return a function that gives the visit and a figure."""
+    with Visit(chrome, address, NETWORKS_PAGE) as visit:
+
+        def figure_of(name):
+            box = visit.page.locator(f".interactive.{name}")
+            box.locator(".live-figure table").wait_for()
+            return visit, box
+
+        yield figure_of
+        assert visit.outside == [] and visit.complaints == []
+
+
+def counts(box, column):
+    """Return the four counts of a column of the table of the swipe."""
+    return [int(text.split()[0]) for text in box.locator(f"td.{column}").all_inner_texts()]
+
+
+def expected_counts(record, patch, student):
+    layers = record["patches"][patch]["layers"]
+    maps = {name: figures.explorers.unpack(text, record["side"]) for name, text in layers.items()}
+    return figures.explorers.who_is_right(maps["labels"], maps["teacher"], maps[student])
+
+
+def test_the_swipe_counts_who_is_right_on_every_patch(look):
+    visit, box = look("teacher-and-student")
+    record = record_of("teacher-and-student")
+    assert len(record["patches"]) >= 12
+    for key, student in (("End", "distilled student"), ("Home", "student from scratch")):
+        press(visit, box, "student", key)
+        press(visit, box, "patch", "Home")
+        wanted = [expected_counts(record, i, student) for i in range(len(record["patches"]))]
+        for each in wanted:
+            assert counts(box, "here") == each
+            press(visit, box, "patch", "ArrowRight")
+        assert counts(box, "all") == np.sum(wanted, axis=0).tolist()
+
+
+def test_the_swipe_moves_by_keyboard_and_by_touch(chrome, address):
+    with Visit(chrome, address, NETWORKS_PAGE, has_touch=True) as visit:
+        box = visit.page.locator(".interactive.teacher-and-student")
+        above = box.locator(".layer.above")
+        for key, inset in (("Home", "0%"), ("End", "100%")):
+            press(visit, box, "swipe", key)
+            assert f" {inset})" in above.evaluate("part => part.style.clipPath")
+        view = box.locator(".view")
+        view.scroll_into_view_if_needed()
+        place = view.bounding_box()
+        visit.page.touchscreen.tap(place["x"] + place["width"] / 4, place["y"] + 20)
+        assert box.get_by_label("swipe", exact=True).input_value() == "25"
+
+
+def pixel_of(box, selector, at):
+    """Return the colour of one pixel of a canvas, as "#RRGGBB"."""
+    script = "(part, at) => [...part.getContext('2d').getImageData(...at, 1, 1).data]"
+    return "#" + bytes(box.locator(selector).evaluate(script, at)[:3]).hex().upper()
+
+
+def test_the_swipe_shows_each_picture_in_the_colours_of_the_book(look):
+    visit, box = look("teacher-and-student")
+    record = record_of("teacher-and-student")
+    press(visit, box, "left", "Home")
+    assert box.locator(".layer img").first.is_visible()
+    for name in ("labels", *record["networks"]):
+        press(visit, box, "left", "ArrowDown")
+        layer = figures.explorers.unpack(record["patches"][0]["layers"][name], record["side"])
+        shown = pixel_of(box, ".layer:not(.above) canvas", [30, 50])
+        assert shown == record["colors"][layer[50, 30]]
+
+
+def test_the_collapse_follows_the_scrubber(look):
+    visit, box = look("the-collapse")
+    record = record_of("the-collapse")
+    for key, epoch in (("Home", 0), ("ArrowRight", 1), ("End", len(record["step"]) - 1)):
+        press(visit, box, "epoch", key)
+        for number, (name, run) in enumerate(record["runs"].items()):
+            for part in ("accuracy", "mean_iou"):
+                shown = float(box.locator(f"tr.{name} .{part}").inner_text())
+                assert shown == pytest.approx(run[part][epoch], abs=5.1e-4)
+            layer = figures.explorers.unpack(run["maps"][0][epoch], record["side"])
+            canvas = f"figure:nth-child({number + 3}) canvas"
+            assert pixel_of(box, canvas, [30, 50]) == record["colors"][layer[50, 30]]
+
+
+def test_the_page_of_the_networks_is_light(chrome, address, site):
+    with Visit(chrome, address, NETWORKS_PAGE) as visit:
+        visit.settle()
+        files = {site / request.split("?")[0] for request in visit.requests
+                 if not request.startswith("data:")}  # fmt: skip
+        assert sum(len(gzip.compress(file.read_bytes())) for file in files) < 500_000

@@ -236,9 +236,9 @@ MUTANTS = tuple(
         # The data.
         (
             "unknown mask colours become class 0",
-            "kdlib/data/classes.py",
-            "    if unknown.size:\n",
-            "    labels[labels == _UNKNOWN] = 0\n    if unknown.size < 0:\n",
+            "kdlib/data/palette.py",
+            "        if unknown.size:\n",
+            "        labels[labels == _UNKNOWN] = 0\n        if unknown.size < 0:\n",
             "test_data_classes.py::test_an_unknown_colour_is_an_error_that_names_file_colour_and_count",
         ),
         (

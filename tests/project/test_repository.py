@@ -1,11 +1,14 @@
-"""The repository: lint, workflows, lock, and addresses that stand in one place."""
+"""The repository: lint, workflows, lock, docstrings, and addresses that stand in one place."""
 
+import importlib
+import inspect
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import kdlib_api
 import pytest
 import yaml
 from guard import MACHINE_PATH
@@ -117,3 +120,23 @@ def test_the_library_asks_for_no_more_than_colab_has():
         for there in (colab, locked):
             version = str(there[wanted.name].specifier).removeprefix("==")
             assert wanted.specifier.contains(version, prereleases=True), (text, version)
+
+
+# They need the photographs or the network, or write into the library itself.
+WITHOUT_EXAMPLE = {
+    "kdlib.data.download.fetch",
+    "kdlib.data.dubai.folder",
+    "kdlib.data.dubai.load",
+    "kdlib.models.save",
+}
+
+
+def test_every_public_function_and_class_has_an_example():
+    """The doctests run it. The study is left out: it is a program, and its parts need records."""
+    without = set()
+    for module, names in kdlib_api.contents().items():
+        for name in names if not module.startswith("kdlib.study") else ():
+            value = getattr(importlib.import_module(module), name)
+            if inspect.isclass(value) or inspect.isroutine(value):
+                without |= {f"{module}.{name}"} if ">>> " not in (value.__doc__ or "") else set()
+    assert without == WITHOUT_EXAMPLE

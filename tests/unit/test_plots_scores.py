@@ -9,6 +9,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from kdlib import metrics, plots
+from kdlib.data import Palette
 from kdlib.plots import curves, scores, segmentation, style
 
 MODELS = ("teacher", "student from scratch", "distilled student")
@@ -67,6 +68,17 @@ def test_gallery_keys_only_the_classes_that_occur_and_heads_each_patch():
     assert legend(figure) == ["Land", "Water"]
     assert texts(figure.axes[0]) == ["tile 1"]
     assert_fits_a_phone(figure)
+
+
+def test_gallery_has_the_names_and_colours_of_another_palette():
+    images, labels, _ = patches(n=1)
+    palette = Palette({"field": "#7CB342", "river": "#1565C0", "none": "black"}, void="none")
+    figure = segmentation.gallery(
+        images, labels * 0, {"teacher": labels * 0 + 1}, void_class=2, palette=palette
+    )
+    assert legend(figure) == ["field", "river"]
+    shown = [np.unique(a.images[0].get_array().reshape(-1, 3), axis=0) for a in figure.axes[1:3]]
+    assert [colours.tolist() for colours in shown] == [[[124, 179, 66]], [[21, 101, 192]]]
 
 
 def test_gallery_of_a_patch_that_is_all_void():

@@ -37,11 +37,12 @@ def tiny_recipe(monkeypatch, tmp_path):
     monkeypatch.setenv("KD_CACHE_DIR", str(tmp_path))
 
 
-def small_builder(image_height, image_width, dropout, normalization):
+def small_builder(image_height, image_width, dropout, normalization, n_classes=6):
     from kdlib.unet import unet
 
     return unet(
-        (2, 2, 2, 2, 2), 6, image_height, image_width, dropout=dropout, normalization=normalization
+        (2, 2, 2, 2, 2), n_classes, image_height, image_width,
+        dropout=dropout, normalization=normalization,
     )
 
 

@@ -8,9 +8,10 @@ from kdlib.study.__main__ import main
 from kdlib.unet import unet
 
 
-def builder(image_height, image_width, dropout, normalization):
+def builder(image_height, image_width, dropout, normalization, n_classes=6):
     return unet(
-        (2, 2, 2, 2, 2), 6, image_height, image_width, dropout=dropout, normalization=normalization
+        (2, 2, 2, 2, 2), n_classes, image_height, image_width,
+        dropout=dropout, normalization=normalization,
     )
 
 

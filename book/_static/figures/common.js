@@ -50,6 +50,46 @@ export function slider(name, values, start, say, change) {
   return control(name, input, said);
 }
 
+// A choice from a list, by its places.
+export function menu(name, options, start, change) {
+  const select = element("select", {}, ...options.map((option, i) =>
+    element("option", { value: i, textContent: option, selected: i === start })));
+  select.addEventListener("change", () => change(Number(select.value)));
+  return control(name, select);
+}
+
+// The bytes behind base64.
+export function bytes(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+// Class ids as kdlib.explorers.pack packs them: three bits for the class, five for the length.
+export function classes(text) {
+  return Uint8Array.from([...bytes(text)].flatMap((run) => Array((run & 31) + 1).fill(run >> 5)));
+}
+
+// Paint a square canvas: `shade(place)` gives the place of its colour in `colors`, as "#rrggbb".
+export function paint(canvas, colors, shade) {
+  const context = canvas.getContext("2d");
+  const picture = context.createImageData(canvas.width, canvas.height);
+  const parts = colors.map((color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)));
+  for (let place = 0; place < canvas.width * canvas.height; place += 1) {
+    picture.data.set([...parts[shade(place)], 255], 4 * place);
+  }
+  context.putImageData(picture, 0, 0);
+}
+
+// The colours and their names, in one line.
+export function legend(names, colors) {
+  return element("p", { className: "legend" }, ...names.map((name, i) => {
+    const swatch = element("span", { className: "swatch" });
+    swatch.style.background = colors[i];
+    return element("span", {}, swatch, name);
+  }));
+}
+
+export const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
+
 // Call `build(data, live)` for each figure of this name in the page; it fills the empty `live`.
 export function bringToLife(name, build) {
   for (const box of document.querySelectorAll(`.interactive.${name}`)) {

@@ -1,14 +1,10 @@
 // Temperature: what the teacher says about each pixel of a patch, softened at T.
 
-import { bringToLife, element, entropy, slider, softmax } from "./common.js";
+import { bringToLife, bytes, element, entropy, slider, softmax } from "./common.js";
 
 const TEMPERATURES = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50];
 const NOTHING_OPEN = [0, 34, 78]; // dark blue
 const ALL_OPEN = [254, 232, 56]; // yellow: the two ends of a scale that all eyes can tell apart
-
-function bytes(text) {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-}
 
 // The patch as the data holds it: `logits(place)` and `labels[place]`, place = row * side + column.
 export function unpack(data) {

@@ -1,0 +1,215 @@
+"""What the pixels of a mask can be: names, colours, and the way between colours and numbers."""
+
+import functools
+
+import numpy as np
+from PIL import ImageColor
+
+OF_THE_PALETTE = "of the palette"
+"""Given as a void class: that of the palette of the patches."""
+
+_UNKNOWN = 255
+
+
+class Palette:
+    """The classes of a set of masks: their names, their colours, and which of them is void.
+
+    Parameters
+    ----------
+    colours : dict of str to colour
+        Name and mask colour of each class, 2 to 255 of them. Their numbers follow the order, from
+        0. A colour is text such as ``"#3C1098"`` or ``"navy"``, or three integers from 0 to 255,
+        red first. Masks that hold class numbers instead of colours are grey: class 1 has the
+        colour (1, 1, 1).
+    void : str, optional
+        Name of the class that stands for "not labelled": left out of losses and metrics.
+    also_void : sequence of colours
+        Further colours that mean the void class, such as black borders.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Class names in the order of their numbers.
+    colours : array of uint8, shape (n_classes, 3)
+        Mask colours in the same order. It cannot be written to.
+    void : int or None
+        Number of the void class.
+
+    Raises
+    ------
+    ValueError
+        If there are too few or too many classes, a colour is none or used twice, or ``void`` is
+        no class.
+
+    Examples
+    --------
+    >>> palette = Palette({"field": "#00A000", "river": (0, 0, 255), "none": "black"}, void="none")
+    >>> len(palette), palette.names[1], palette.void
+    (3, 'river', 2)
+    >>> palette.encode(np.array([[[0, 0, 255], [0, 0, 0]]], dtype=np.uint8))
+    array([[1, 2]], dtype=uint8)
+    """
+
+    def __init__(self, colours, void=None, also_void=()):
+        if not isinstance(colours, dict) or not 2 <= len(colours) <= _UNKNOWN:
+            raise ValueError(
+                f"colours is {colours!r}; expected a dict with the names of 2 to {_UNKNOWN} "
+                'classes and their colours, such as {"field": "#00A000", "river": "#0000FF"}.'
+            )
+        if void is not None and void not in colours:
+            raise ValueError(f"void is {void!r}; expected one of the classes {list(colours)}.")
+        if also_void and void is None:
+            raise ValueError("also_void has colours, but no class is void: give void its name.")
+        self.names = tuple(map(str, colours))
+        self.void = None if void is None else list(colours).index(void)
+        self.colours = np.array([_rgb(colour) for colour in colours.values()], dtype=np.uint8)
+        self.colours.flags.writeable = False
+        self._aliases = np.array([_rgb(c) for c in also_void], dtype=np.uint8).reshape(-1, 3)
+        _check_twice([*self.hex, *map(_hex, self._aliases)])
+
+    def __len__(self):
+        """Return the number of classes, the void class included."""
+        return len(self.names)
+
+    def __repr__(self):
+        """Show each class with its colour."""
+        void = "" if self.void is None else f", void={self.names[self.void]!r}"
+        return f"Palette({dict(zip(self.names, self.hex, strict=True))}{void})"
+
+    @property
+    def hex(self):
+        """The mask colours as text, such as "#3C1098", in the order of the classes."""
+        return tuple(map(_hex, self.colours))
+
+    @property
+    def named(self):
+        """Numbers of the classes that are not void, as a list of int."""
+        return [number for number in range(len(self)) if number != self.void]
+
+    @functools.cached_property
+    def _table(self):
+        """Class number of each of the 2**24 colours: 16 MB, built once, faster than comparing."""
+        table = np.full(2**24, _UNKNOWN, dtype=np.uint8)
+        if len(self._aliases):
+            table[_pack(self._aliases)] = self.void
+        table[_pack(self.colours)] = np.arange(len(self))
+        return table
+
+    def encode(self, mask_rgb, where=""):
+        """Turn the colours of a mask into class numbers.
+
+        Parameters
+        ----------
+        mask_rgb : array of uint8, shape (..., 3)
+            Colours of a mask, red first, 0 to 255.
+        where : str, optional
+            File name that an error message should give.
+
+        Returns
+        -------
+        array of uint8, shape (...)
+            Class numbers.
+
+        Raises
+        ------
+        ValueError
+            If the array is not RGB in uint8, or holds a colour that is no class. The message
+            names file, colour and number of pixels. A silent default would turn such pixels into
+            the class numbered 0.
+
+        Examples
+        --------
+        >>> palette = Palette({"field": "#00A000", "river": "#0000FF"})
+        >>> palette.encode(palette.decode([1, 0]))
+        array([1, 0], dtype=uint8)
+        """
+        mask_rgb = np.asarray(mask_rgb)
+        if mask_rgb.dtype != np.uint8 or mask_rgb.ndim < 1 or mask_rgb.shape[-1] != 3:
+            raise ValueError(
+                f"{where or 'mask'}: expected RGB in uint8, shape (..., 3); got {mask_rgb.dtype}, "
+                f"shape {mask_rgb.shape}. Open the mask with PIL and call .convert('RGB')."
+            )
+        packed = _pack(mask_rgb)
+        labels = self._table[packed]
+        unknown = packed[labels == _UNKNOWN]
+        if unknown.size:
+            raise ValueError(f"{where or 'mask'}: {self._complaint(unknown)}")
+        return labels
+
+    def _complaint(self, unknown):
+        """Say which colours are no class, the most frequent ones first, and what was expected."""
+        colours, counts = np.unique(unknown, return_counts=True)
+        worst = np.argsort(counts)[::-1][:3]
+        found = ", ".join(f"#{colours[i]:06X} ({counts[i]} pixels)" for i in worst)
+        known = [f"{name} {code}" for name, code in zip(self.names, self.hex, strict=True)]
+        known += [f"{_hex(alias)} as {self.names[self.void]}" for alias in self._aliases]
+        return (
+            f"{unknown.size} pixels in {colours.size} colours that are no class: {found}. Expected "
+            f"{', '.join(known)}. If the palette lacks a class, add it. A mask saved as JPEG or "
+            "resized with smoothing has colours between those of its classes: use the original PNG."
+        )
+
+    def decode(self, labels):
+        """Turn class numbers into the colours of the masks, the reverse of :meth:`encode`.
+
+        Parameters
+        ----------
+        labels : array of int, shape (...)
+            Class numbers, 0 to ``len(palette) - 1``.
+
+        Returns
+        -------
+        array of uint8, shape (..., 3)
+            Colours, red first.
+
+        Raises
+        ------
+        ValueError
+            If a number is no integer, or no class.
+
+        Examples
+        --------
+        >>> Palette({"field": "#00A000", "river": "#0000FF"}).decode([1]).tolist()
+        [[0, 0, 255]]
+        """
+        labels = np.asarray(labels)
+        if not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(f"expected class numbers as integers; got {labels.dtype}")
+        if labels.size and (labels.min() < 0 or labels.max() >= len(self)):
+            raise ValueError(
+                f"expected class numbers 0 to {len(self) - 1}; got {labels.min()} to {labels.max()}"
+            )
+        return self.colours[labels]
+
+
+def _pack(rgb):
+    """Put red, green and blue into one number, 0 to 2**24 - 1."""
+    red, green, blue = (rgb[..., channel].astype(np.int32) for channel in range(3))
+    return (red << 16) | (green << 8) | blue
+
+
+def _hex(colour):
+    return "#{:02X}{:02X}{:02X}".format(*colour)
+
+
+def _rgb(colour):
+    """Return a colour as three integers from 0 to 255."""
+    try:
+        rgb = ImageColor.getrgb(colour) if isinstance(colour, str) else tuple(colour)
+        right = len(rgb) == 3 and all(c == int(c) and 0 <= c <= 255 for c in rgb)
+    except (TypeError, ValueError):
+        right = False
+    if not right:
+        raise ValueError(
+            f"{colour!r} is no colour of a mask; expected text such as '#3C1098' or 'navy', or "
+            "three integers from 0 to 255, red first."
+        )
+    return tuple(map(int, rgb))
+
+
+def _check_twice(codes):
+    if twice := sorted({code for code in codes if codes.count(code) > 1}):
+        raise ValueError(
+            f"the colour {', '.join(twice)} stands for more than one class; a mask could not tell "
+            "them apart. Give each class a colour of its own."
+        )

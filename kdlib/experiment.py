@@ -1,0 +1,175 @@
+"""One experiment: does a teacher help a student on these images? Three networks and a report.
+
+The student from scratch and the distilled student start from the same weights and see the same
+crops in the same order. What differs is the teacher.
+"""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from kdlib import metrics, recipes, runtime
+from kdlib.data import Split
+from kdlib.distiller import Distiller
+
+TEACHER, SCRATCH, DISTILLED = "teacher", "student from scratch", "distilled student"
+CONSTANT = "constant predictor"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Experiment:
+    """What :func:`run` returns: the networks, and what they get right on the test patches.
+
+    Parameters
+    ----------
+    split : kdlib.data.Split
+        The patches.
+    models : dict of str to keras.Model
+        "teacher", "student from scratch" and "distilled student".
+    matrices : dict of str to array, shape (n_classes, n_classes)
+        The confusion matrix of each on the test patches: rows true, columns predicted.
+
+    Examples
+    --------
+    >>> from kdlib.data import cut, split, synthetic
+    >>> images = synthetic.city(n_images=9, size=32)
+    >>> parts = split(cut(images, size=32), images)
+    >>> found = Experiment(parts, {}, {"teacher": np.eye(6)})
+    >>> found.scores()["teacher"].accuracy
+    1.0
+    """
+
+    split: Split
+    models: dict
+    matrices: dict
+
+    def scores(self):
+        """Return {name: :class:`kdlib.metrics.Scores`}, the constant predictor among them."""
+        void = self.split.test.palette.void
+        found = {name: metrics.scores(matrix, void) for name, matrix in self.matrices.items()}
+        any_matrix = next(iter(self.matrices.values()))
+        return {CONSTANT: metrics.constant_predictor(any_matrix, void), **found}
+
+    def report(self):
+        """Return the scores as text: all of them, then each class, then what to be wary of."""
+        return "\n".join([*self._overall(), "", *self._by_class(), "", *self._warnings()])
+
+    def _overall(self):
+        counts = {name: getattr(self.split, name) for name in ("train", "validation", "test")}
+        yield "  ".join(
+            f"{name}: {len(patches)} patches of {len(np.unique(patches.image_index))} images"
+            for name, patches in counts.items()
+        )
+        yield f"\n{'on the test patches':<24}{'accuracy':>10}{'mean IoU':>10}"
+        for name, one in self.scores().items():
+            yield f"{name:<24}{one.accuracy:>10.3f}{one.mean_iou:>10.3f}"
+
+    def _by_class(self):
+        palette, scores = self.split.test.palette, self.scores()
+        width = max(16, *(len(name) + 2 for name in palette.names))
+        columns = f"{'precision':>10}{'recall':>10}{'IoU':>10}"
+        yield f"{'class':<{width}}{'pixels':<9}{'network':<24}{columns}"
+        for number in palette.named:
+            share = scores[CONSTANT].share[number]
+            head = f"{palette.names[number]:<{width}}{share:<9.1%}"
+            for name, one in scores.items():
+                values = (one.precision[number], one.recall[number], one.iou[number])
+                yield f"{head}{name:<24}" + "".join(f"{_number(value):>10}" for value in values)
+                head = " " * len(head)
+
+    def _warnings(self):
+        for part in ("train", "validation", "test"):
+            patches = getattr(self.split, part)
+            counts = np.bincount(patches.labels.ravel(), minlength=len(patches.palette))
+            absent = [patches.palette.names[c] for c in patches.palette.named if counts[c] == 0]
+            if absent:
+                yield f"No pixel of {', '.join(absent)} in {part}."
+        scores = self.scores()
+        for name in self.models:
+            if np.nanmax(scores[name].predicted_share) > 0.999:
+                yield f"The {name} has learned nothing: it gives one class to all pixels."
+        gain = scores[DISTILLED].mean_iou - scores[SCRATCH].mean_iou
+        yield f"Distilled minus from scratch, mean IoU: {gain:+.3f}. It is one seed: repeat it with"
+        yield "others, and compare with kdlib.metrics.paired_difference, before you believe it."
+
+
+def run(split, teacher, chosen=None, alpha=0.1, temperature=2.0, seed=0, verbose=0):
+    """Train a student from scratch and a distilled student alike, and judge both on test patches.
+
+    Parameters
+    ----------
+    split : kdlib.data.Split
+        Its training patches are learned from, its test patches judged by.
+    teacher : keras.Model
+        A trained network with an output for each class, such as
+        :func:`kdlib.recipes.trained_teacher` returns.
+    chosen : kdlib.recipes.Recipe, optional
+        How both students are trained; by default ``recipes.recipe("student")``.
+    alpha, temperature : float
+        Weight of the loss on the labels, and T, as for :class:`kdlib.distiller.Distiller`.
+    seed : int
+        Decides the first weights, the crops and the dropout of both students.
+    verbose : {0, 1, 2}
+        As in ``keras.Model.fit``.
+
+    Returns
+    -------
+    Experiment
+
+    Raises
+    ------
+    ValueError
+        If the teacher has another number of classes than the palette of the patches, the patches
+        have a size that the U-Nets cannot take, or a training diverges.
+
+    References
+    ----------
+    Hinton, Vinyals and Dean (2015), Distilling the knowledge in a neural network.
+
+    Examples
+    --------
+    >>> from kdlib import data
+    >>> images = data.synthetic.city(n_images=9, size=32)
+    >>> split = data.split(data.cut(images, size=16), images)
+    >>> tiny = recipes.Recipe(1, steps_per_epoch=1, batch_size=1, crop=16, learning_rate=1e-3)
+    >>> found = run(split, recipes.build("teacher"), tiny)
+    >>> found.report().splitlines()[0]
+    'train: 24 patches of 6 images  validation: 4 patches of 1 images  test: 8 patches of 2 images'
+    """
+    n_classes = len(split.train.palette)
+    _check_teacher(teacher, split.train.palette)
+    chosen = (chosen or recipes.recipe("student")).suited_to(split.train)
+    scratch, distilled = (recipes.build("student", seed, chosen, n_classes) for _ in range(2))
+    recipes.compile_alone(scratch, chosen)
+    recipes.fit(scratch, split.train, chosen, seed, verbose=verbose)
+    distiller = Distiller(distilled, teacher)
+    options = {"alpha": alpha, "temperature": temperature}
+    distiller.compile(chosen.optimizer(), jit_compile=runtime.jit_compile(), **options)
+    recipes.fit(distiller, split.train, chosen, seed, verbose=verbose)
+    models = {TEACHER: teacher, SCRATCH: scratch, DISTILLED: distilled}
+    matrices = {name: _matrix(model, split.test) for name, model in models.items()}
+    return Experiment(split, models, matrices)
+
+
+def _matrix(model, patches):
+    predicted = metrics.predict_labels(model, patches)
+    palette = patches.palette
+    return metrics.confusion_matrix(
+        patches.labels, predicted, len(palette), void_class=palette.void
+    )
+
+
+def _check_teacher(teacher, palette):
+    if not isinstance(teacher, keras.Model):
+        raise ValueError(f"the teacher is {teacher!r}; expected a trained keras.Model.")
+    if teacher.output_shape[-1] != len(palette):
+        raise ValueError(
+            f"the teacher has {teacher.output_shape[-1]} outputs a pixel, and the palette "
+            f"{len(palette)} classes: {', '.join(palette.names)}. Train a teacher on these images: "
+            "recipes.trained_teacher(images, split)."
+        )
+
+
+def _number(value):
+    return "none" if np.isnan(value) else f"{value:.3f}"

@@ -1,0 +1,13 @@
+"""Widgets: a slider that needs no kernel, and the figures that move, where there is a kernel."""
+
+from kdlib.widgets.explore import temperature, the_collapse, two_objectives
+from kdlib.widgets.slider import TEMPERATURES, describe, temperature_slider
+
+__all__ = [
+    "TEMPERATURES",
+    "describe",
+    "temperature",
+    "temperature_slider",
+    "the_collapse",
+    "two_objectives",
+]
