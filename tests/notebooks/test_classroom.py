@@ -14,9 +14,8 @@ from project import LIMITS, ROOT, chapter, chapters, kernel_environment
 
 CHAPTERS = pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
 # What holds of a chapter without solutions too. It has neither badge nor solutions.
-STILL = [
-    rule for rule in guard.RULES if rule.__name__ not in ("is_stamped", "has_exercises", "alternates")
-]
+LOST = ("is_stamped", "has_exercises", "alternates")
+STILL = [rule for rule in guard.RULES if rule.__name__ not in LOST]
 
 
 def read(path):
@@ -69,14 +68,15 @@ def test_solutions_check_themselves(path):
 
 
 def names(cells, kind):
-    """Return the names that the cells load, or those that they store at their top level."""
+    """Return the names that the cells load, or those that they give to something."""
     trees = [ast.parse(cell.source) for cell in cells if "bootstrap" not in guard.tags(cell)]
     if kind == "loaded":
         nodes = [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Name)]
         return {n.id for n in nodes if isinstance(n.ctx, ast.Load)}
-    defined = {n.name for t in trees for n in t.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-    stored = [n for t in trees for n in ast.walk(t) if isinstance(n, ast.Name)]
-    return defined | {n.id for n in stored if isinstance(n.ctx, ast.Store)}
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    made = {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    made |= {n.arg for n in nodes if isinstance(n, ast.arg)}
+    return made | {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
 @CHAPTERS
