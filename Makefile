@@ -45,6 +45,9 @@ instructor: $(VENV)/kdlib ## make notebooks and pages with notes, and the key of
 	cd _build/instructor/source && $(BUILD) --path-output .. .
 	@echo "Open file://$(CURDIR)/_build/instructor/_build/html/index.html"
 
+slides: $(VENV)/kdlib ## make a deck of slides of each chapter, to show without a network
+	$(BIN)/python book/tools/slides.py
+
 # Two processes, each with whole files, so that what a file's tests share is made once.
 test: $(VENV)/kdlib ## test everything: library, chapters in smoke mode, pages
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
