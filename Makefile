@@ -12,7 +12,7 @@ UV := _build/uv/bin/uv
 BUILD := $(CURDIR)/$(BIN)/jupyter-book build -W -n --keep-going --all
 
 .DEFAULT_GOAL := help
-.PHONY: help book run chapter store test test-jax test-colab mutants mutation in-colab gpu models \
+.PHONY: help book run chapter store student instructor slides test test-jax test-colab mutants mutation in-colab gpu models \
 	lint stamp screenshots pdf figures vendor lock clean
 
 help: ## list these commands
@@ -34,6 +34,19 @@ chapter: $(VENV)/kdlib ## run one chapter here, CHAPTER=04, into _build/run
 
 store: $(VENV)/kdlib ## run in full mode and store the outputs: all, or CHAPTER=04
 	$(BIN)/python book/tools/execute.py store --mode full $(if $(CHAPTER),--chapter $(CHAPTER))
+
+student: $(VENV)/kdlib ## make notebooks and pages without solutions
+	$(BIN)/python book/tools/classroom.py student
+	cd _build/student/source && $(BUILD) --path-output .. .
+	@echo "Open file://$(CURDIR)/_build/student/_build/html/index.html"
+
+instructor: $(VENV)/kdlib ## make notebooks and pages with notes, and the key of the inventory
+	$(BIN)/python book/tools/classroom.py instructor
+	cd _build/instructor/source && $(BUILD) --path-output .. .
+	@echo "Open file://$(CURDIR)/_build/instructor/_build/html/index.html"
+
+slides: $(VENV)/kdlib ## make a deck of slides of each chapter, to show without a network
+	$(BIN)/python book/tools/slides.py
 
 # Two processes, each with whole files, so that what a file's tests share is made once.
 test: $(VENV)/kdlib ## test everything: library, chapters in smoke mode, pages
@@ -65,8 +78,9 @@ lint: $(VENV)/kdlib ## look for mistakes in code, chapters and workflows
 	$(BIN)/python book/tools/stamp.py --check
 	$(BIN)/python -m pytest -q tests/project/test_repository.py tests/notebooks/test_static.py
 
-stamp: $(VENV)/kdlib ## write Colab badge and bootstrap cell into the chapters
+stamp: $(VENV)/kdlib ## write Colab badge, bootstrap cell and quiz into the chapters
 	$(BIN)/python book/tools/stamp.py
+	$(BIN)/python book/tools/quiz.py
 
 screenshots: book ## make pictures of all pages at three widths, to look at (needs Chromium)
 	$(BIN)/python book/tools/in_browser.py screenshots _build/html _build/screenshots

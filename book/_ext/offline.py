@@ -19,12 +19,17 @@ BADGE_HERE = "_static/open-in-colab.svg"
 
 
 def copy_mathjax(app):
-    """Copy the parts of MathJax, with the folders that they lie in, into the pages."""
+    """Copy MathJax into the pages."""
+    copy_mathjax_to(app.outdir)
+
+
+def copy_mathjax_to(folder):
+    """Copy the parts of MathJax, with the folders that they lie in, into a folder of pages."""
     wanted = {f"{part}.js" for part in ("startup", *LOADED)}
     for file in importlib.metadata.files(PACKAGE):
         _, found, name = file.as_posix().partition("/static/mathjax/")
         if found and (name in wanted or name.startswith(ON_DEMAND)):
-            target = Path(app.outdir, "_static", "mathjax", name)
+            target = Path(folder, "_static", "mathjax", name)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file.locate(), target)
 

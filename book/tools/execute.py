@@ -126,17 +126,17 @@ def write_record(root, record):
     path.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def copy_book():
-    """Copy what the book is built from into the folder of runs; return that folder."""
-    shutil.rmtree(RUN, ignore_errors=True)
+def copy_book(folder=RUN):
+    """Copy what the book is built from into a folder, that of runs by default; return it."""
+    shutil.rmtree(folder, ignore_errors=True)
     for name in COPIED:
-        source, target = ROOT / name, RUN / name
+        source, target = ROOT / name, folder / name
         if source.is_dir():
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".ipynb*"))
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
-    return RUN
+    return folder
 
 
 def run_all(paths, root, mode, cache=None):

@@ -15,7 +15,7 @@ from stamp import badge, bootstrap
 LONGEST_CELL, LONGEST_SOLUTION = 15, 25
 FEWEST_EXERCISES, MOST_OBJECTIVES = 3, 5
 KNOWN_TAGS = {
-    "bootstrap", "exercise", "solution", "hide-cell", "hide-input", "hide-output",
+    "bootstrap", "exercise", "solution", "quiz", "hide-cell", "hide-input", "hide-output",
     "remove-cell", "remove-input", "nbval-check-output", "nbval-ignore-output",
 }  # fmt: skip
 MACHINE_PATH = re.compile(

@@ -34,7 +34,7 @@ PAPER = {
 
 def pages(site):
     """Return the addresses of all pages with text."""
-    found = [*site.glob("book/*.html"), *site.glob("notebooks/*.html")]
+    found = [*site.glob("book/**/*.html"), *site.glob("notebooks/*.html")]
     return sorted(path.relative_to(site).as_posix() for path in found)
 
 

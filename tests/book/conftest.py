@@ -38,7 +38,7 @@ def site(build):
 @pytest.fixture(scope="session")
 def pages(site):
     """Return {path: parsed page} of the pages that hold text of the book."""
-    paths = [*site.glob("book/*.html"), *site.glob("notebooks/*.html")]
+    paths = [*site.glob("book/**/*.html"), *site.glob("notebooks/*.html")]
     return {
         path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
         for path in sorted(paths)
