@@ -44,8 +44,10 @@ function build(data, live) {
   const numbers = table();
   const said = element("p", { className: "said", role: "status" });
   const key = element("div");
-  const found = (patch) => cases(patch.layers.labels, patch.layers.teacher, patch.layers[students[state.student]], data.void);
-  const shades = () => [BOTH_RIGHT, data.networks.teacher, data.networks[students[state.student]], BOTH_WRONG, NOT_COUNTED];
+  const chosen = () => students[state.student];
+  const found = ({ layers }) => cases(layers.labels, layers.teacher, layers[chosen()], data.void);
+  const shades = () =>
+    [BOTH_RIGHT, data.networks.teacher, data.networks[chosen()], BOTH_WRONG, NOT_COUNTED];
 
   const show = (target, name, patch) => {
     target.canvas.hidden = name === "photograph";
@@ -61,7 +63,7 @@ function build(data, live) {
   };
   const draw = () => {
     const patch = patches[state.patch];
-    const student = students[state.student];
+    const student = chosen();
     show(left, names[state.left], patch);
     show(right, names[state.right], patch);
     view.setAttribute("aria-label", `Left ${names[state.left]}, right ${names[state.right]}. ${patch.alt}`);

@@ -8,11 +8,13 @@ function picture(side, caption, alt) {
 }
 
 function table(runs) {
-  const row = (tag, texts) => element("tr", {}, ...texts.map((textContent) => element(tag, { textContent, scope: "col" })));
+  const cell = (tag, textContent) => element(tag, { textContent, scope: "col" });
+  const row = (tag, texts) => element("tr", {}, ...texts.map((text) => cell(tag, text)));
   const body = element("tbody", {}, ...runs.map((name) => element("tr", { className: name },
     element("th", { scope: "row", textContent: name }),
     ...["accuracy", "mean_iou", "largest"].map((part) => element("td", { className: `${part} number` })))));
-  return element("table", {}, element("thead", {}, row("th", ["training", "accuracy", "mean IoU", "largest class"])), body);
+  const head = row("th", ["training", "accuracy", "mean IoU", "largest class"]);
+  return element("table", {}, element("thead", {}, head), body);
 }
 
 function build(data, live) {
@@ -36,9 +38,11 @@ function build(data, live) {
       const row = numbers.querySelector(`.${name}`);
       row.querySelector(".accuracy").textContent = run.accuracy[state.look].toFixed(3);
       row.querySelector(".mean_iou").textContent = run.mean_iou[state.look].toFixed(3);
-      row.querySelector(".largest").textContent = `${data.classes[run.answer[state.look]]} ${percent(run.largest[state.look])}`;
+      const answer = data.classes[run.answer[state.look]];
+      row.querySelector(".largest").textContent = `${answer} ${percent(run.largest[state.look])}`;
     });
-    said.textContent = `After ${data.step[state.look]} steps. A predictor that always says the most frequent class has ` +
+    said.textContent = `After ${data.step[state.look]} steps. ` +
+      "A predictor that always says the most frequent class has " +
       `accuracy ${data.constant.accuracy.toFixed(3)} and mean IoU ${data.constant.mean_iou.toFixed(3)}.`;
   };
   const set = (name) => (value) => { state[name] = value; draw(); };
