@@ -52,9 +52,10 @@ def address(site):
         yield address
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop as long as it runs, and nbclient, in other files, wants its own.
+@pytest.fixture(scope="module")
 def chrome():
-    """Start the one browser of all tests; continuous integration may not do without."""
+    """Start one browser for the tests of a file; continuous integration may not do without."""
     if chromium() is None:
         message = "no Chromium on this machine: the pages are not tested in a browser"
         if os.environ.get("CI"):
