@@ -12,8 +12,8 @@ UV := _build/uv/bin/uv
 BUILD := $(CURDIR)/$(BIN)/jupyter-book build -W -n --keep-going --all
 
 .DEFAULT_GOAL := help
-.PHONY: help book run chapter store student instructor slides test test-jax test-colab mutants mutation in-colab gpu models \
-	lint stamp screenshots pdf figures vendor lock clean
+.PHONY: help book run chapter store student instructor slides test test-jax test-colab mutants \
+	mutation in-colab gpu models lint stamp screenshots pdf figures vendor lock clean
 
 help: ## list these commands
 	@echo "Usage: make COMMAND [PYTHON=python3.12] [CHAPTER=04] [KD_MODE=full]"

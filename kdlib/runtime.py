@@ -105,7 +105,9 @@ def dubai_dir():
 
     Examples
     --------
-    >>> dubai_dir() is None or dubai_dir().name != ""
+    >>> from unittest import mock
+    >>> with mock.patch.dict(os.environ, {"KD_DUBAI_DIR": "~/dubai"}):
+    ...     print(dubai_dir() == Path.home() / "dubai")
     True
     """
     value = os.environ.get("KD_DUBAI_DIR")
@@ -120,7 +122,9 @@ def cache_dir():
 
     Examples
     --------
-    >>> cache_dir().name != ""
+    >>> from unittest import mock
+    >>> with mock.patch.dict(os.environ, {"KD_CACHE_DIR": "~/models"}):
+    ...     print(cache_dir() == Path.home() / "models")
     True
     """
     if value := os.environ.get("KD_CACHE_DIR"):

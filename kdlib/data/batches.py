@@ -79,8 +79,7 @@ class Batches(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.crop = crop
         self.augment = augment
-        of_the_palette = isinstance(void_class, str) and void_class == OF_THE_PALETTE
-        self.void_class = patches.palette.void if of_the_palette else void_class
+        self.void_class = patches.palette.void_or(void_class)
         self.seed = seed
         self.steps = steps
         self.shuffle = shuffle

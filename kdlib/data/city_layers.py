@@ -54,7 +54,7 @@ def ground(rng, canvas, plan):
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> from kdlib.data.city_plan import lay_out, water_depth
+    >>> from kdlib.data.city_plan import lay_out
     >>> from kdlib.data.synthetic import CHARACTERS
     >>> plan, canvas = lay_out(rng, (64, 64), CHARACTERS[0]), Canvas(rng, (64, 64))
     >>> ground(rng, canvas, plan)
@@ -83,7 +83,7 @@ def open_spaces(rng, canvas, plan, free):
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> from kdlib.data.city_plan import lay_out, water_depth
+    >>> from kdlib.data.city_plan import lay_out
     >>> from kdlib.data.synthetic import CHARACTERS
     >>> plan, canvas = lay_out(rng, (64, 64), CHARACTERS[0]), Canvas(rng, (64, 64))
     >>> open_spaces(rng, canvas, plan, free=plan.in_block)
@@ -106,7 +106,7 @@ def cars(rng, canvas, plan, where, share):
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> from kdlib.data.city_plan import lay_out, water_depth
+    >>> from kdlib.data.city_plan import lay_out
     >>> from kdlib.data.synthetic import CHARACTERS
     >>> plan, canvas = lay_out(rng, (64, 64), CHARACTERS[0]), Canvas(rng, (64, 64))
     >>> cars(rng, canvas, plan, np.arange(64 * 64), share=1.0)
@@ -130,7 +130,7 @@ def houses(rng, canvas, plan, character, free, sun):
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> from kdlib.data.city_plan import lay_out, water_depth
+    >>> from kdlib.data.city_plan import lay_out
     >>> from kdlib.data.synthetic import CHARACTERS
     >>> plan, canvas = lay_out(rng, (64, 64), CHARACTERS[0]), Canvas(rng, (64, 64))
     >>> houses(rng, canvas, plan, CHARACTERS[0], plan.in_block, np.array([1, -1]))
@@ -210,7 +210,7 @@ def streets(rng, canvas, plan, depth):
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> from kdlib.data.city_plan import lay_out, water_depth
+    >>> from kdlib.data.city_plan import lay_out
     >>> from kdlib.data.synthetic import CHARACTERS
     >>> plan, canvas = lay_out(rng, (64, 64), CHARACTERS[0]), Canvas(rng, (64, 64))
     >>> bridge = streets(rng, canvas, plan, depth=np.full(64 * 64, -1.0))
@@ -237,7 +237,7 @@ def water(rng, canvas, depth, bridge):
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> from kdlib.data.city_plan import lay_out, water_depth
+    >>> from kdlib.data.city_plan import lay_out
     >>> from kdlib.data.synthetic import CHARACTERS
     >>> plan, canvas = lay_out(rng, (64, 64), CHARACTERS[0]), Canvas(rng, (64, 64))
     >>> depth = np.linspace(-1, 1, 64 * 64, dtype=np.float32)

@@ -86,6 +86,18 @@ class Palette:
         """Numbers of the classes that are not void, as a list of int."""
         return [number for number in range(len(self)) if number != self.void]
 
+    def void_or(self, void_class):
+        """Return the given void class, or that of the palette for :data:`OF_THE_PALETTE`.
+
+        Examples
+        --------
+        >>> palette = Palette({"field": "green", "river": "blue", "none": "black"}, void="none")
+        >>> palette.void_or(OF_THE_PALETTE), palette.void_or(0), palette.void_or(None)
+        (2, 0, None)
+        """
+        named = isinstance(void_class, str) and void_class == OF_THE_PALETTE
+        return self.void if named else void_class
+
     @functools.cached_property
     def _table(self):
         """Class number of each of the 2**24 colours: 16 MB, built once, faster than comparing."""

@@ -53,8 +53,9 @@ class Patches:
     def take(self, indices):
         """Give the patches at these indices (or where a boolean mask is true), as copies."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-        return dataclasses.replace(self, **{name: a[indices] for name, a in arrays.items()})
+        palette = values.pop("palette")
+        taken = {name: None if a is None else a[indices] for name, a in values.items()}
+        return Patches(**taken, palette=palette)
 
 
 def cut(image_set, size=256):

@@ -205,7 +205,7 @@ def check_classes(split, void_class=OF_THE_PALETTE):
     for name in ("train", "validation", "test"):
         patches = getattr(split, name)
         palette = patches.palette
-        void = palette.void if void_class == OF_THE_PALETTE else void_class
+        void = palette.void_or(void_class)
         shares = class_shares(patches.labels, len(palette))
         missing = [palette.names[c] for c in np.flatnonzero(shares == 0) if c != void]
         if missing:
