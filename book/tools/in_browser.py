@@ -48,7 +48,9 @@ def screenshots(site, folder):
                 with Visit(chrome, address, name, viewport=viewport) as visit:
                     visit.settle()
                     visit.scroll_through()
-                    target = folder / f"{Path(name).stem}-{width}.png"
+                    # Two pages are called index.
+                    stem = name.removesuffix(".html").replace("/", "-")
+                    target = folder / f"{stem}-{width}.png"
                     visit.page.screenshot(path=target, full_page=True)
     print(f"{len(WIDTHS) * len(pages(site))} pictures are in {folder}")
 
