@@ -248,6 +248,15 @@ def test_the_swipe_counts_who_is_right_on_every_patch(look):
         assert counts(box, "all") == np.sum(wanted, axis=0).tolist()
 
 
+@pytest.mark.parametrize("student", ["distilled student", "student from scratch"])
+def test_what_the_page_says_of_the_swipe_holds(student):
+    record = record_of("teacher-and-student")
+    each = [expected_counts(record, i, student) for i in range(len(record["patches"]))]
+    _, teacher_alone, student_alone, both_wrong = np.sum(each, axis=0)
+    assert student_alone > 0
+    assert both_wrong > teacher_alone + student_alone
+
+
 def test_the_swipe_moves_by_keyboard_and_by_touch(chrome, address):
     with Visit(chrome, address, NETWORKS_PAGE, has_touch=True) as visit:
         box = visit.page.locator(".interactive.teacher-and-student")
