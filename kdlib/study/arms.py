@@ -90,8 +90,6 @@ class Plan:
         The images. The small city is for tests.
     teacher : Run or None
         The recorded run whose network teaches, and with whom agreement is measured.
-    baselines : str, optional
-        Name of a plan whose arms can be baselines in this one too.
     judged_on : {"validation", "test"}
         The part whose scores the table shows. A plan that serves to choose something shows the
         validation images, so that nobody chooses by the test images.
@@ -115,7 +113,6 @@ class Plan:
     seeds: tuple
     source: str = "dubai"
     teacher: Run | None = None
-    baselines: str | None = None
     judged_on: str = "test"
     patch_size: int = 256
     curve_patches: int = 16

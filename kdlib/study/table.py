@@ -7,7 +7,6 @@ import numpy as np
 
 from kdlib.data import CLASS_NAMES, VOID
 from kdlib.metrics import PairedDifference, paired_difference, scores
-from kdlib.study.plans import PLANS
 from kdlib.study.record import RESULTS, Record
 
 SCORES = {"iou": "IoU", "precision": "precision", "recall": "recall"}
@@ -78,7 +77,7 @@ def table(plan, runs, on=None):
     for arm in plan.arms:
         if not (entries := _of_arm(own, arm.name)):
             continue
-        partner = _of_arm(own, arm.baseline) or _of_arm(runs, arm.baseline)
+        partner = _of_arm(own, arm.baseline)
         if arm.baseline:
             _check_pairs(arm, entries, partner)
         rows += _rows(arm, entries, partner, on or plan.judged_on)
@@ -86,7 +85,7 @@ def table(plan, runs, on=None):
 
 
 def read(plan, folder=RESULTS):
-    """Return what is recorded of a plan, and of the plan that its baselines come from.
+    """Return what is recorded of a plan.
 
     Parameters
     ----------
@@ -99,8 +98,7 @@ def read(plan, folder=RESULTS):
     dict of Run to dict
         See :meth:`kdlib.study.record.Record.runs`, which tells the errors.
     """
-    others = Record(folder, PLANS[plan.baselines]).runs() if plan.baselines else {}
-    return others | Record(folder, plan).runs()
+    return Record(folder, plan).runs()
 
 
 def render(rows):

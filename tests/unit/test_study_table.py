@@ -149,20 +149,6 @@ def test_an_arm_without_its_baseline_is_refused(runs):
         table(PLAN, kept)
 
 
-def test_a_baseline_may_come_from_another_plan_and_have_more_seeds(runs):
-    moved = {run._replace(plan="y") if run.arm == "scratch" else run: runs[run] for run in runs}
-    del moved[Run("x", "taught", 2)]
-    row = find(table(PLAN, moved), "taught", "IoU Building")
-    assert row.seeds == (0, 1) and row.difference.mean == pytest.approx(0.12)
-    own = entry(10, [0.1])
-    row = find(table(PLAN, moved | {Run("x", "scratch", s): own for s in (0, 1)}), *row_of(row))
-    assert row.difference.mean == pytest.approx(0.52)
-
-
-def row_of(row):
-    return row.arm, row.score
-
-
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
