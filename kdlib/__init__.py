@@ -11,7 +11,8 @@ Import from its rooms, from the bottom floor up:
 - :mod:`kdlib.experiment`: teacher, student from scratch and distilled student on any images;
 - :mod:`kdlib.models`: the trained networks that come with the library, ``kdlib.pretrained``;
 - :mod:`kdlib.study`: the recorded experiments;
-- :mod:`kdlib.plots` and :mod:`kdlib.widgets`: everything that draws.
+- :mod:`kdlib.plots`: everything that draws;
+- :mod:`kdlib.explorers` and :mod:`kdlib.widgets`: the figures that move, their data and widgets.
 """
 
 __version__ = "0.1.0"

@@ -231,7 +231,7 @@ def counts(box, column):
 def expected_counts(record, patch, student):
     layers = record["patches"][patch]["layers"]
     maps = {name: figures.explorers.unpack(text, record["side"]) for name, text in layers.items()}
-    return figures.explorers.who_is_right(maps["labels"], maps["teacher"], maps[student])
+    return figures.explorers.count_right(maps["labels"], maps["teacher"], maps[student])
 
 
 def test_the_swipe_counts_who_is_right_on_every_patch(look):

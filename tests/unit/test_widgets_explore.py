@@ -90,11 +90,11 @@ def test_labels_that_cannot_be_packed(labels):
         explorers.pack(np.array(labels, dtype=int))
 
 
-def test_who_is_right_counts_by_hand():
+def test_count_right_by_hand():
     labels = np.array([0, 1, 2, 3, 5, 4])
     teacher = np.array([0, 1, 0, 0, 5, 4])
     student = np.array([0, 0, 2, 1, 0, 4])
-    assert explorers.who_is_right(labels, teacher, student) == [2, 1, 1, 1]
+    assert explorers.count_right(labels, teacher, student) == [2, 1, 1, 1]
 
 
 def test_the_stored_collapse_is_one_and_the_other_run_is_none():
