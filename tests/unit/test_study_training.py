@@ -27,7 +27,7 @@ def split():
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(recipes, "BUILDERS", {"teacher": builder, "student": builder})
+    monkeypatch.setattr(recipes.training, "BUILDERS", {"teacher": builder, "student": builder})
 
 
 @pytest.fixture(scope="module")

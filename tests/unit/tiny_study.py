@@ -17,7 +17,7 @@ def builder(image_height, image_width, dropout, normalization, n_classes=6):
 
 def make_small(setattr):
     """Let the study build small networks and wait for short times; by monkeypatch's setattr."""
-    setattr(recipes, "BUILDERS", {"teacher": builder, "student": builder})
+    setattr(recipes.training, "BUILDERS", {"teacher": builder, "student": builder})
     setattr(claims, "BEAT", 0.2)
     setattr(claims, "STALE", 3)
     setattr(record, "SETTLED", 1)
