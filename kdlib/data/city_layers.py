@@ -65,7 +65,9 @@ def ground(rng, canvas, plan):
     direction = rng.uniform(0, np.pi)
     ripple = np.arange(shape[0], dtype=np.float32)[:, None] * np.float32(np.sin(direction))
     ripple = ripple + np.arange(shape[1], dtype=np.float32) * np.float32(np.cos(direction))
-    ripple = np.sin(ripple * np.float32(rng.uniform(0.25, 0.7)) + 4 * smooth_noise(rng, shape, 6))
+    phase = ripple * np.float32(rng.uniform(0.25, 0.7)) + 4 * smooth_noise(rng, shape, 6)
+    # Computed in float64: the last bit of NumPy's float32 sine depends on the processor.
+    ripple = np.sin(phase, dtype=np.float64).astype(np.float32)
     hills = smooth_noise(rng, shape, 3, octaves=3).ravel()
     dunes = np.clip(0.5 - hills, 0, 1)
     canvas.light += np.float32(rng.uniform(0, 0.06)) * dunes * ripple.ravel()

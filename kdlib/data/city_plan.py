@@ -230,8 +230,10 @@ def _coordinates(rng, shape, character):
     if rng.random() < character.rings:
         hole, reach = rng.uniform(28, 60), np.float32(0.45 * max(shape))
         y, x = y - rng.uniform(-0.1, 1.1) * shape[0], x - rng.uniform(-0.1, 1.1) * shape[1]
-        u = np.hypot(y, x).astype(np.float32) - np.float32(hole)
-        v = (np.arctan2(y, x).astype(np.float32) + np.float32(np.pi)) * reach
+        # Computed in float64: the last bit of a float32 angle depends on the processor.
+        u = np.hypot(y, x, dtype=np.float64).astype(np.float32) - np.float32(hole)
+        angle = np.arctan2(y, x, dtype=np.float64).astype(np.float32)
+        v = (angle + np.float32(np.pi)) * reach
         plaza, bend = u < 0, bend / 3
         u = np.maximum(u, 0)
     else:

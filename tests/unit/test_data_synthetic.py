@@ -1,5 +1,8 @@
 """The procedural city: seeded, fast enough, and not solved by colour alone."""
 
+import os
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -30,6 +33,22 @@ def test_names_tiles_and_parts(small):
 def test_same_seed_same_city():
     assert city(3, 64).fingerprint() == city(3, 64).fingerprint()
     assert city(3, 64, seed=1).fingerprint() != city(3, 64).fingerprint()
+
+
+def test_same_city_on_every_processor():
+    """NumPy chooses its code by the processor: without these choices it must draw the same."""
+    chosen = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    if not chosen:
+        pytest.skip("NumPy has no code of its own for this processor")
+    command = "from kdlib.data.synthetic import city; print(city().fingerprint())"
+    plain = subprocess.run(
+        [sys.executable, "-c", command],
+        env=os.environ | {"NPY_DISABLE_CPU_FEATURES": " ".join(chosen)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert plain.stdout.strip() == city().fingerprint()
 
 
 def test_a_small_city_begins_a_large_one(small):
