@@ -110,3 +110,5 @@ def compile_alone(model, chosen, metrics=None):
         weighted_metrics=metrics,
         jit_compile=runtime.jit_compile(),
     )
+    # Otherwise TensorFlow traces the first step twice: once to make these variables.
+    model.optimizer.build(model.trainable_variables)
