@@ -14,6 +14,7 @@ from stamp import badge, bootstrap
 
 LONGEST_CELL, LONGEST_SOLUTION = 15, 25
 FEWEST_EXERCISES, MOST_OBJECTIVES = 3, 5
+KINDS = ("tweak", "build", "bug hunt")
 KNOWN_TAGS = {
     "bootstrap", "exercise", "solution", "quiz", "hide-cell", "hide-input", "hide-output",
     "remove-cell", "remove-input", "nbval-check-output", "nbval-ignore-output",
@@ -201,19 +202,24 @@ def is_finished(notebook, name):
 
 
 def has_exercises(notebook, name):
-    """There are at least three exercises, each followed by its solution, folded away."""
+    """There are at least three exercises, each followed by its solution, folded away.
+
+    Each knows the likely mistakes, and one is of each kind: its heading says so.
+    """
     cells = code_cells(notebook)
     problems = []
     for cell, following in zip(cells, [*cells[1:], None], strict=True):
         if "exercise" in tags(cell):
             if following is None or not {"solution", "hide-cell"} <= tags(following):
                 problems.append(f"no folded solution follows the exercise {cell.source[:40]!r}")
-            if "self_check" not in cell.source:
-                problems.append(f"no self_check in the exercise {cell.source[:40]!r}")
+            if not re.search(r"self_check\(.*\bmistakes=", cell.source, re.DOTALL):
+                problems.append(f"no self_check with mistakes in {cell.source[:40]!r}")
     count = sum("exercise" in tags(cell) for cell in cells)
     if count < FEWEST_EXERCISES:
         problems.append(f"{count} exercises, {FEWEST_EXERCISES} at least")
-    return problems
+    texts = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    headings = "\n".join(re.findall(r"^### Exercise \d.*", texts, re.MULTILINE))
+    return problems + [f"no exercise of the kind {kind!r}" for kind in KINDS if kind not in headings]
 
 
 def has_its_sections(notebook, name):

@@ -2,6 +2,7 @@
 
 import nbformat
 import pytest
+from guard import KINDS
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from stamp import stamp
 
@@ -14,12 +15,13 @@ def code(source, text="", tags=()):
     return new_code_cell(source, outputs=outputs, metadata={"tags": list(tags)})
 
 
-def exercise(number):
+def exercise(number, kind):
     """Return the three cells of an exercise on the square of `number`."""
-    answer = f"answer = None  # replace None\nself_check(answer, {number**2})"
+    mistakes = f'mistakes={{{2 * number}: "Doubled, not squared."}}'
+    answer = f"answer = None  # replace None\nself_check(answer, {number**2}, {mistakes})"
     solution = f"self_check({number} ** 2, {number**2})"
     return [
-        new_markdown_cell(f"**Exercise.** What is the square of {number}?"),
+        new_markdown_cell(f"### Exercise {number}: {kind}\n\nWhat is the square of {number}?"),
         code(answer, "not answered\n", ["exercise", "nbval-ignore-output"]),
         code(solution, "right\n", ["solution", "hide-cell", "nbval-ignore-output"]),
     ]
@@ -48,7 +50,7 @@ def example():
                 outputs=[html],
                 metadata={"tags": ["nbval-ignore-output"]},
             ),
-            *[cell for number in (2, 3, 4) for cell in exercise(number)],
+            *[cell for number, kind in enumerate(KINDS, 3) for cell in exercise(number, kind)],
             new_markdown_cell("## What this does not show\n\nCubes."),
             new_markdown_cell("## Key points\n\n- A square is a product."),
             code("finish(1)", "1 of 1 checks of this chapter passed\n", ["nbval-check-output"]),

@@ -163,6 +163,16 @@ def exercise_without_check(notebook):
     cell(notebook, EXERCISE).source = "answer = None"
 
 
+def check_without_mistakes(notebook):
+    source = cell(notebook, EXERCISE).source
+    cell(notebook, EXERCISE).source = source.split(", mistakes=")[0] + ")"
+
+
+def no_bug_hunt(notebook):
+    for one in notebook.cells:
+        one.source = one.source.replace(": bug hunt", ": think")
+
+
 def no_limits_named(notebook):
     for one in notebook.cells:
         one.source = one.source.replace("does not show", "shows")
@@ -224,6 +234,8 @@ def no_times(notebook):
         (two_exercises, "has_exercises"),
         (open_solution, "has_exercises"),
         (exercise_without_check, "has_exercises"),
+        (check_without_mistakes, "has_exercises"),
+        (no_bug_hunt, "has_exercises"),
         (no_limits_named, "has_its_sections"),
         (six_objectives, "has_its_sections"),
         (no_question, "has_its_sections"),
