@@ -110,7 +110,7 @@ class Recipe:
 RECIPES = {
     "teacher": {
         # In so few steps a teacher without normalisation has not found all five classes yet.
-        "smoke": Recipe(4, 30, batch_size=16, crop=64, learning_rate=3e-3, normalization="batch"),
+        "smoke": Recipe(4, 30, batch_size=16, crop=32, learning_rate=3e-3, normalization="batch"),
         "full": Recipe(
             20,
             50,
@@ -123,7 +123,7 @@ RECIPES = {
     },
     # Without normalisation the narrow student loses whole classes: see chapter 04.
     "student": {
-        "smoke": Recipe(4, 40, batch_size=16, crop=64, learning_rate=1e-2, normalization="batch"),
+        "smoke": Recipe(4, 40, batch_size=16, crop=32, learning_rate=1e-2, normalization="batch"),
         "full": Recipe(
             12,
             50,
