@@ -219,7 +219,9 @@ def has_exercises(notebook, name):
         problems.append(f"{count} exercises, {FEWEST_EXERCISES} at least")
     texts = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     headings = "\n".join(re.findall(r"^### Exercise \d.*", texts, re.MULTILINE))
-    problems += [f"no exercise of the kind {kind!r}" for kind in KINDS if kind not in headings]
+    for kind in KINDS:
+        if not re.search(rf"\b{kind}\b", headings):
+            problems.append(f"no exercise of the kind {kind!r}")
     return problems
 
 
