@@ -50,7 +50,7 @@ slides: $(VENV)/kdlib ## make a deck of slides of each chapter, to show without 
 
 # Two processes, each with whole files, so that what a file's tests share is made once.
 test: $(VENV)/kdlib ## test everything: library, chapters in smoke mode, pages
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-jax: $(VENV)/kdlib ## test the library on Keras with JAX
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "not tensorflow" tests/unit $(ARGS)
