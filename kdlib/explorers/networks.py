@@ -65,7 +65,7 @@ def teacher_and_student(networks, patches):
     Parameters
     ----------
     networks : dict of str to keras.Model
-        Name, as in :data:`NETWORKS`, the teacher first, and the network.
+        The networks under their names, which are among :data:`NETWORKS`, the teacher first.
     patches : kdlib.data.Patches
         Every second pixel of every second row is kept.
 
@@ -75,6 +75,11 @@ def teacher_and_student(networks, patches):
         For each patch ``photograph``, ``alt``, and the ``layers``: the classes of the labels
         and of each network, packed by :func:`pack`.
 
+    Raises
+    ------
+    ValueError
+        If a name is not among :data:`NETWORKS`, or the teacher is not the first.
+
     Examples
     --------
     >>> from kdlib import recipes
@@ -83,6 +88,11 @@ def teacher_and_student(networks, patches):
     >>> list(made["patches"][0]["layers"])
     ['labels', 'teacher']
     """
+    if list(networks)[:1] != ["teacher"] or not networks.keys() <= NETWORKS.keys():
+        raise ValueError(
+            f"the networks are named {list(networks)}; expected 'teacher' first, and after it "
+            f"names among {list(NETWORKS)[1:]}."
+        )
     answers = {"labels": patches.labels}
     answers |= {name: metrics.predict_labels(model, patches) for name, model in networks.items()}
     return {

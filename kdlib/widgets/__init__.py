@@ -2,10 +2,12 @@
 
 from kdlib.widgets.explore import temperature, the_collapse, two_objectives
 from kdlib.widgets.slider import TEMPERATURES, describe, temperature_slider
+from kdlib.widgets.swipe import teacher_and_student
 
 __all__ = [
     "TEMPERATURES",
     "describe",
+    "teacher_and_student",
     "temperature",
     "temperature_slider",
     "the_collapse",

@@ -5,15 +5,13 @@ Each takes the data that its figure in the book has, which :mod:`kdlib.explorers
 
 import base64
 import html
-import io
 
 import ipywidgets
 import matplotlib
 import numpy as np
-from PIL import Image
 
 from kdlib import explorers, softening
-from kdlib.plots.style import class_palette
+from kdlib.widgets import parts
 from kdlib.widgets.slider import TEMPERATURES
 
 ALPHAS = tuple(step / 20 for step in range(21))
@@ -39,13 +37,13 @@ def two_objectives(record=None):
     >>> [knob.description for knob in box.children[:-1]]
     ['pixel', 'α', 'T', 'times T²']
     """
-    record = _checked(record or explorers.two_objectives(), "pixels", "two_objectives")
+    record = parts.checked(record or explorers.two_objectives(), "pixels", "two_objectives")
     names = [pixel["name"] for pixel in record["pixels"]]
     knobs = [
         ipywidgets.Dropdown(options=list(zip(names, record["pixels"], strict=True)),
                             description="pixel"),
-        _slider("α", ALPHAS, explorers.START["alpha"]),
-        _slider("T", TEMPERATURES, explorers.START["temperature"]),
+        parts.slider("α", ALPHAS, explorers.START["alpha"]),
+        parts.slider("T", TEMPERATURES, explorers.START["temperature"]),
         ipywidgets.Checkbox(True, description="times T²"),
     ]  # fmt: skip
 
@@ -56,9 +54,9 @@ def two_objectives(record=None):
         columns = {
             "from the label": -hard, "from the teacher": -soft, "sum": -(hard + soft)
         }  # fmt: skip
-        return f"<p>{html.escape(pixel['story'])}</p>" + _table(record, columns, "+.3f")
+        return f"<p>{html.escape(pixel['story'])}</p>" + parts.table(record, columns, "+.3f")
 
-    return _joined(knobs, draw)
+    return parts.joined(knobs, draw)
 
 
 def temperature(record):
@@ -82,16 +80,16 @@ def temperature(record):
     >>> [knob.description for knob in box.children[:-1]]
     ['T', 'row', 'column']
     """
-    record = _checked(record, "logits", "temperature")
+    record = parts.checked(record, "logits", "temperature")
     side, lines = record["side"], range(record["side"])
     stored = np.frombuffer(base64.b64decode(record["logits"]), np.uint8).reshape(side, side, -1)
     logits = record["low"] + record["step"] * stored.astype(float)
     labels = np.frombuffer(base64.b64decode(record["labels"]), np.uint8).reshape(side, side)
     most = np.log2(logits.shape[-1])
     knobs = [
-        _slider("T", TEMPERATURES, 1),
-        _slider("row", lines, record["start"][0]),
-        _slider("column", lines, record["start"][1]),
+        parts.slider("T", TEMPERATURES, 1),
+        parts.slider("row", lines, record["start"][0]),
+        parts.slider("column", lines, record["start"][1]),
     ]
 
     def draw(t, row, column):
@@ -101,16 +99,16 @@ def temperature(record):
         hard = np.arange(len(targets)) == labels[row, column]
         columns = {"logit": logits[row, column], "hard label": hard.astype(int),
                    "soft target": targets}  # fmt: skip
-        pictures = _picture(record["photograph"], record["alt"]) + _picture(
-            _address((255 * colors).round().astype(np.uint8)),
+        pictures = parts.picture(record["photograph"], record["alt"]) + parts.picture(
+            parts.address((255 * colors).round().astype(np.uint8)),
             f"Bits left open at each pixel, {bits.mean():.2f} on average.",
         )
-        return pictures + _table(record, columns, ".4f") + (
+        return pictures + parts.table(record, columns, ".4f") + (
             f"<p>At T = {t:g} the teacher leaves {bits[row, column]:.3f} of {most:.2f} bits open "
             f"at this pixel, and {bits.mean():.3f} on average over the patch.</p>"
         )
 
-    return _joined(knobs, draw)
+    return parts.joined(knobs, draw)
 
 
 def the_collapse(record):
@@ -125,71 +123,35 @@ def the_collapse(record):
     -------
     ipywidgets.VBox
         The knobs, named ``step`` and ``patch``, above pictures and scores.
+
+    Examples
+    --------
+    >>> from kdlib.explorers import pack
+    >>> run = {"rate": 0.001, "maps": [[pack([[4, 4]] * 2)]], "accuracy": [0.5], "mean_iou": [0.1]}
+    >>> patch = {"photograph": "", "alt": "Land.", "labels": pack([[4, 0]] * 2)}
+    >>> record = {"step": [25], "side": 2, "patches": [patch], "runs": {"healthy": run}}
+    >>> box = the_collapse(record)
+    >>> [knob.description for knob in box.children[:-1]]
+    ['step', 'patch']
     """
-    record = _checked(record, "runs", "the_collapse")
+    record = parts.checked(record, "runs", "the_collapse")
     steps, side = record["step"], record["side"]
-    knobs = [_slider("step", steps, steps[0]), _slider("patch", range(len(record["patches"])), 0)]
+    knobs = [
+        parts.slider("step", steps, steps[0]),
+        parts.slider("patch", range(len(record["patches"])), 0),
+    ]
 
     def draw(step, patch):
         look, shown, text = steps.index(step), record["patches"][patch], ""
-        text += _picture(shown["photograph"], shown["alt"])
-        text += _picture(_map(shown["labels"], side), "labelled by people")
+        text += parts.picture(shown["photograph"], shown["alt"])
+        text += parts.picture(parts.class_map(shown["labels"], side), "labelled by people")
         for name, run in record["runs"].items():
-            text += _picture(_map(run["maps"][patch][look], side), f"the {name} training")
+            answer = parts.class_map(run["maps"][patch][look], side)
+            text += parts.picture(answer, f"the {name} training")
             text += (
                 f"<p>{html.escape(name)}, rate {run['rate']:g}: accuracy "
                 f"{run['accuracy'][look]:.3f}, mean IoU {run['mean_iou'][look]:.3f}</p>"
             )
         return text
 
-    return _joined(knobs, draw)
-
-
-def _slider(name, values, start):
-    options = [(f"{value:g}", value) for value in values]
-    return ipywidgets.SelectionSlider(options=options, value=start, description=name)
-
-
-def _joined(knobs, draw):
-    """Return knobs above a text that is drawn anew whenever one of them is turned."""
-    shown = ipywidgets.HTML()
-
-    def follow(_=None):
-        shown.value = draw(*(knob.value for knob in knobs))
-
-    for knob in knobs:
-        knob.observe(follow, names="value")
-    follow()
-    return ipywidgets.VBox([*knobs, shown])
-
-
-def _table(record, columns, form):
-    head = "".join(f"<th>{name}</th>" for name in ["class", *columns])
-    rows = ""
-    for i, (name, color) in enumerate(zip(record["classes"], record["colors"], strict=True)):
-        swatch = f'<span style="color: {color}">&#9632;</span> {html.escape(name)}'
-        cells = "".join(f"<td>{format(values[i], form)}</td>" for values in columns.values())
-        rows += f"<tr><th>{swatch}</th>{cells}</tr>"
-    return f"<table><tr>{head}</tr>{rows}</table>"
-
-
-def _map(packed, side):
-    return _address(class_palette()[explorers.unpack(packed, side)])
-
-
-def _address(pixels):
-    packed = io.BytesIO()
-    Image.fromarray(pixels).save(packed, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(packed.getvalue()).decode('ascii')}"
-
-
-def _picture(source, alt):
-    return f'<img alt="{html.escape(alt)}" width="256" style="margin: 4px" src="{source}">'
-
-
-def _checked(record, part, maker):
-    if not isinstance(record, dict) or part not in record:
-        raise ValueError(
-            f"the record has no {part!r}; expected what kdlib.explorers.{maker} returns."
-        )
-    return record
+    return parts.joined(knobs, draw)

@@ -1,14 +1,17 @@
 """The figures that move as widgets: the same record as on the page, and kdlib's numbers."""
 
 import base64
+import io
 import json
 import re
 
 import numpy as np
 import pytest
+from PIL import Image
 from project import ROOT
 
 from kdlib import explorers, softening, widgets
+from kdlib.plots.style import class_palette
 
 
 def record(name):
@@ -70,7 +73,72 @@ def test_the_collapse_follows_its_knobs():
         assert f"mean IoU {run['mean_iou'][-1]:.3f}" in box.children[-1].value
 
 
-@pytest.mark.parametrize("name", ["temperature", "the_collapse", "two_objectives"])
+def shown_pixels(box):
+    packed = re.search(r'src="data:image/png;base64,([^"]+)"', box.children[-1].value)[1]
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(packed))))
+
+
+def test_the_swipe_shows_left_and_right_of_it_what_was_chosen():
+    data = record("teacher-and-student")
+    box, side = widgets.teacher_and_student(data), data["side"]
+    for name, value in {"patch": 2, "left": "labels", "right": "teacher", "swipe": 25}.items():
+        knob(box, name).value = value
+    layers = data["patches"][2]["layers"]
+    labels, teacher = (explorers.unpack(layers[name], side) for name in ("labels", "teacher"))
+    wanted = np.where(np.arange(side) < side // 4, labels, teacher)
+    np.testing.assert_array_equal(shown_pixels(box), class_palette()[wanted])
+    for swipe, layer in {0: teacher, 100: labels}.items():
+        knob(box, "swipe").value = swipe
+        np.testing.assert_array_equal(shown_pixels(box), class_palette()[layer])
+    knob(box, "left").value = "photograph"
+    assert shown_pixels(box).shape == (side, side, 3)
+
+
+@pytest.mark.parametrize("student", ["student from scratch", "distilled student"])
+def test_the_swipe_says_and_shows_who_is_right(student):
+    data = record("teacher-and-student")
+    box, side = widgets.teacher_and_student(data), data["side"]
+    for name, value in {"student": student, "left": "who is right", "swipe": 100}.items():
+        knob(box, name).value = value
+    found = []
+    for patch in data["patches"]:
+        names = ("labels", "teacher", student)
+        layers = [explorers.unpack(patch["layers"][name], side) for name in names]
+        found.append(explorers.count_right(*layers))
+    counts = re.findall(r"<td>(\d+) \(([\d.]+) %\)</td>", box.children[-1].value)
+    shown = np.array(counts, dtype=float).reshape(4, 2, 2)
+    np.testing.assert_array_equal(shown[:, :, 0], np.transpose([found[0], np.sum(found, axis=0)]))
+    shares = 100 * shown[:, :, 0] / shown[:, :, 0].sum(axis=0)
+    np.testing.assert_allclose(shown[:, :, 1], shares, atol=0.051)
+    white = (shown_pixels(box) == 255).all(axis=-1)
+    assert white.sum() == found[0][0]
+
+
+def test_the_swipe_needs_a_student():
+    data = record("teacher-and-student")
+    alone = {**data, "networks": {"teacher": data["networks"]["teacher"]}}
+    with pytest.raises(ValueError, match=r"the networks are \['teacher'\]; expected a teacher and"):
+        widgets.teacher_and_student(alone)
+
+
+@pytest.mark.parametrize("names", [[], ["distilled student"], ["teacher", "pupil"]])
+def test_networks_of_other_names_are_refused(names):
+    with pytest.raises(ValueError, match="expected 'teacher' first, and after it names among"):
+        explorers.teacher_and_student(dict.fromkeys(names), None)
+
+
+def test_a_patch_without_labels_is_counted_as_nothing():
+    data = record("teacher-and-student")
+    side = data["side"]
+    patch = data["patches"][0]
+    layers = {**patch["layers"], "labels": explorers.pack(np.full((side, side), data["void"]))}
+    box = widgets.teacher_and_student({**data, "patches": [{**patch, "layers": layers}]})
+    assert box.children[-1].value.count("<td>0</td>") == 8
+
+
+@pytest.mark.parametrize(
+    "name", ["teacher_and_student", "temperature", "the_collapse", "two_objectives"]
+)
 def test_another_record_is_refused(name):
     with pytest.raises(ValueError, match=f"expected what kdlib.explorers.{name}"):
         getattr(widgets, name)({"classes": []})
