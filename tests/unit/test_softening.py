@@ -42,6 +42,10 @@ def test_entropy_grows_with_temperature_and_stays_below_log2_of_classes(z, tempe
     assert (warmer <= np.log2(z.shape[-1]) + 1e-9).all()
 
 
+def test_the_entropy_of_a_certain_answer_is_zero_and_prints_without_a_minus():
+    assert f"{softening.entropy([1.0, 0.0]):.1f}" == "0.0"
+
+
 @given(arrays(np.float64, (3, 4), elements=st.floats(-8, 8)), temperatures)
 def test_softened_probabilities_equal_softened_logits(z, temperature):
     p = softening.soften_probabilities(softening.softmax(z), temperature)
