@@ -11,7 +11,7 @@ import matplotlib
 import numpy as np
 
 from kdlib import explorers, softening
-from kdlib.widgets import parts
+from kdlib.widgets import _parts as parts
 from kdlib.widgets.slider import TEMPERATURES
 
 ALPHAS = tuple(step / 20 for step in range(21))

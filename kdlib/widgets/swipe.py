@@ -11,7 +11,7 @@ from PIL import Image
 
 from kdlib import explorers
 from kdlib.plots.style import class_palette
-from kdlib.widgets import parts
+from kdlib.widgets import _parts as parts
 
 CASES = ("both are right", "only the teacher", "only the student", "both are wrong")
 """What can be at a pixel that is labelled; the order of :func:`kdlib.explorers.count_right`."""
