@@ -131,7 +131,6 @@ WITHOUT_EXAMPLE = {
     "kdlib.data.dubai.load",
     "kdlib.explorers.the_collapse",
     "kdlib.models.save",
-    "kdlib.widgets.the_collapse",
 }
 
 

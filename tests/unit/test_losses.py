@@ -129,6 +129,12 @@ def test_shift_of_either_logits_changes_nothing():
     np.testing.assert_allclose(after, before, rtol=1e-4)
 
 
+@pytest.mark.parametrize("teacher, student", [((3, 6, 6), (3, 6)), ((3, 6), (3, 6, 6))])
+def test_another_number_of_axes_is_refused_though_the_sizes_agree(teacher, student):
+    with pytest.raises(ValueError, match="expected the same shape, with the same classes last"):
+        kl_divergence(np.zeros(teacher, "float32"), np.zeros(student, "float32"))
+
+
 def test_the_order_of_the_classes_does_not_matter():
     rng = np.random.default_rng(1)
     teacher, student = rng.normal(size=(2, 5, 6))
