@@ -235,13 +235,16 @@ class _FunctionLoss(keras.losses.Loss):
         self.fn = fn
 
     def call(self, y_true, y_pred):
+        """Return the loss of each pixel, before weights and reduction."""
         return self.fn(y_true, y_pred)
 
     def get_config(self):
+        """Return what Keras needs to save the loss."""
         return {"fn": keras.saving.serialize_keras_object(self.fn), "name": self.name}
 
     @classmethod
     def from_config(cls, config):
+        """Return the loss that was saved."""
         return cls(keras.saving.deserialize_keras_object(config["fn"]), config["name"])
 
 

@@ -147,6 +147,7 @@ class Probe:
         """Return the inputs with another second image."""
 
         def change(a):
+            """Mirror and darken all images but the first."""
             a = a.copy()
             a[1:] = np.flip(a[1:], axis=1) / 2
             return a
@@ -203,6 +204,7 @@ def _tensors(arrays):
     """Return tensors as fit hands them on: floats in Keras' float type."""
 
     def convert(a):
+        """Make one array a tensor."""
         dtype = keras.config.floatx() if a.dtype.kind == "f" else None
         return keras.ops.convert_to_tensor(a, dtype)
 

@@ -146,6 +146,7 @@ def houses(rng, canvas, plan, character, free, sun):
     count = (int(plan.axes[0].lot[-1]) + 1) * across
 
     def by_lot(low, high):
+        """Draw a number for each lot; return it at each of its pixels."""
         return rng.uniform(low, high, count).astype(np.float32).take(number)
 
     tower = plan.kind[built] == TOWERS

@@ -77,6 +77,7 @@ def _answers():
     answered = threading.Event()
 
     def ask():
+        """Note that the server answered, whatever it said."""
         try:
             urllib.request.urlopen(_SERVER, timeout=_PATIENCE).close()
         except urllib.error.HTTPError:

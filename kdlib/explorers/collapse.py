@@ -65,6 +65,7 @@ class _Watched(keras.callbacks.Callback):
         self.patches, self.maps = patches, [[] for _ in patches.labels]
 
     def on_epoch_end(self, epoch, logs=None):
+        """Keep what the network says now."""
         answers = metrics.predict_labels(self.model, self.patches)
         for kept, answer in zip(self.maps, answers, strict=True):
             kept.append(pack(answer[::2, ::2]))

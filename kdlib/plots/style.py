@@ -112,6 +112,7 @@ def styled(draw):
 
     @functools.wraps(draw)
     def wrapper(*args, **kwargs):
+        """Draw with the style of the book."""
         with matplotlib.rc_context(STYLE):
             return draw(*args, **kwargs)
 

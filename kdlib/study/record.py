@@ -115,6 +115,7 @@ class Record:
         order = {arm.name: place for place, arm in enumerate(self.plan.arms)}
 
         def key(text):
+            """Sort by the place of the arm in the plan, then by seed and start."""
             entry = json.loads(text)
             return order.get(entry["arm"], len(order)), entry["seed"], entry["started"]
 

@@ -48,6 +48,7 @@ def two_objectives(record=None):
     ]  # fmt: skip
 
     def draw(pixel, alpha, temperature, squared):
+        """Return the story of the pixel and the pushes as HTML."""
         named = {**pixel, "label": record["classes"][pixel["label"]]}
         hard, soft = explorers.gradients(named, alpha, temperature)
         soft = soft if squared else soft / temperature**2
@@ -93,6 +94,7 @@ def temperature(record):
     ]
 
     def draw(t, row, column):
+        """Return pictures and numbers of one pixel as HTML."""
         bits = softening.entropy(softening.softmax(logits, t))
         colors = matplotlib.colormaps["cividis"](bits / most)[..., :3]
         targets = softening.softmax(logits[row, column], t)
@@ -142,6 +144,7 @@ def the_collapse(record):
     ]
 
     def draw(step, patch):
+        """Return pictures and scores of both trainings at one step as HTML."""
         look, shown, text = steps.index(step), record["patches"][patch], ""
         text += parts.picture(shown["photograph"], shown["alt"])
         text += parts.picture(parts.class_map(shown["labels"], side), "labelled by people")

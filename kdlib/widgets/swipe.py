@@ -6,17 +6,15 @@ import io
 
 import ipywidgets
 import numpy as np
-from matplotlib.colors import to_rgb
 from PIL import Image
 
 from kdlib import explorers
+from kdlib.plots.segmentation import BOTH_RIGHT, BOTH_WRONG, who_is_right
 from kdlib.plots.style import class_palette
 from kdlib.widgets import _parts as parts
 
 CASES = ("both are right", "only the teacher", "only the student", "both are wrong")
 """What can be at a pixel that is labelled; the order of :func:`kdlib.explorers.count_right`."""
-
-BOTH_RIGHT, BOTH_WRONG, NOT_COUNTED = "#FFFFFF", "#222222", "#DDDDDD"
 
 
 def teacher_and_student(record):
@@ -71,10 +69,8 @@ def teacher_and_student(record):
         cut = round(record["side"] * swipe / 100)
         joined = np.concatenate([shown[0][:, :cut], shown[1][:, cut:]], axis=1)
         picture = parts.picture(parts.address(joined), f"Left {left}, right {right}. {alt}")
-        counts = [_count(layers, networks[0], student, record)]
-        counts.append(
-            np.sum([_count(each, networks[0], student, record) for each in patches], axis=0)
-        )
+        counts = [_count(layers, student, record)]
+        counts.append(np.sum([_count(each, student, record) for each in patches], axis=0))
         return picture + _table(counts, student, record)
 
     return parts.joined(knobs, draw)
@@ -92,30 +88,23 @@ def _pixels(name, layers, student, record):
     """Return one layer as pixels in colour."""
     if name == "photograph":
         return layers[name]
-    if name != "who is right":
-        return class_palette()[layers[name]]
-    labels, teacher = layers["labels"], layers[next(iter(record["networks"]))]
-    found = 2 * (teacher != labels) + (layers[student] != labels)
-    found[labels == record["void"]] = len(CASES)
-    shades = np.array([to_rgb(shade) for shade in _shades(student, record)])
-    return (255 * shades).round().astype(np.uint8)[found]
+    if name == "who is right":
+        labels, names = layers["labels"], ("teacher", student)
+        answers = (layers[each] for each in names)
+        return who_is_right(labels, *answers, names, labels != record["void"])
+    return class_palette()[layers[name]]
 
 
-def _shades(student, record):
-    """Return the colours of the cases, and of what is not labelled."""
-    colors = record["networks"]
-    return BOTH_RIGHT, next(iter(colors.values())), colors[student], BOTH_WRONG, NOT_COUNTED
-
-
-def _count(layers, teacher, student, record):
-    answers = layers["labels"], layers[teacher], layers[student]
+def _count(layers, student, record):
+    answers = layers["labels"], layers["teacher"], layers[student]
     return explorers.count_right(*answers, void=record["void"])
 
 
 def _table(counts, student, record):
     """Return the HTML of how often each case is there, in one patch and in all."""
-    rows = ""
-    for case, shade, *both in zip(CASES, _shades(student, record), *counts, strict=False):
+    colors, rows = record["networks"], ""
+    shades = BOTH_RIGHT, colors["teacher"], colors[student], BOTH_WRONG
+    for case, shade, *both in zip(CASES, shades, *counts, strict=True):
         cells = ""
         for count, of in zip(both, counts, strict=True):
             share = f" ({100 * count / sum(of):.1f} %)" if sum(of) else ""

@@ -2,7 +2,6 @@
 
 Keras fixes its backend on import, so the tests of what computes with Keras run once more in a
 pytest of their own for each backend that is installed, but for those marked ``tensorflow``.
-JAX compiles nearly every test anew, so it is told not to spend long on making that code fast.
 """
 
 import importlib.util
@@ -37,7 +36,7 @@ def test_library_on_another_backend(backend, run_time):
     run = subprocess.run(
         [*command, "-p", "no:cacheprovider", "--color=no"],
         cwd=ROOT,
-        env=dict(os.environ, KERAS_BACKEND=backend, JAX_DISABLE_MOST_OPTIMIZATIONS="1"),
+        env=dict(os.environ, KERAS_BACKEND=backend),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -15,9 +15,6 @@ from kdlib.losses import (
     kl_divergence,
 )
 
-# JAX compiles each operation anew for every shape: seconds an example.
-FEWER = 1 if keras.backend.backend() == "tensorflow" else 3
-
 cases = st.tuples(
     st.integers(0, 2**32 - 1),  # seed
     st.lists(st.integers(1, 5), min_size=0, max_size=3),  # batch, height, width
@@ -65,7 +62,7 @@ def gradient(function, student):
 
 
 @given(cases)
-@settings(max_examples=60 // FEWER, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_value_equals_the_float64_reference(case):
     teacher, student, temperature = draw(case)
     value = ops.convert_to_numpy(kl_divergence(teacher, student, temperature))
@@ -76,7 +73,7 @@ def test_value_equals_the_float64_reference(case):
 
 
 @given(cases)
-@settings(max_examples=25 // FEWER, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_gradient_equals_the_closed_form(case):
     teacher, student, temperature = draw(case)
     got = gradient(lambda z: ops.sum(kl_divergence(teacher, z, temperature)), student)
@@ -99,7 +96,7 @@ def test_hundreds_of_usual_pixels_are_right_to_1e_5(temperature):
 
 
 @given(cases, st.floats(1e-3, 0.2))
-@settings(max_examples=15 // FEWER, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_close_logits_are_right_to_1e_5_at_every_pixel(case, apart):
     """Where a difference of two float32 logarithms would be nothing but rounding."""
     teacher, student, temperature = draw(case)
