@@ -31,6 +31,15 @@
     }
   }
 
+  // The manager writes a slider's label beside it and leaves the handle, which is what has the
+  // focus, without a name.
+  function nameHandles() {
+    document.querySelectorAll(".noUi-handle:not([aria-label])").forEach((handle) => {
+      const label = handle.closest(".widget-slider")?.querySelector(".widget-label");
+      if (label?.textContent) handle.setAttribute("aria-label", label.textContent);
+    });
+  }
+
   const observer = new IntersectionObserver(async (entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     observer.disconnect();
@@ -38,6 +47,7 @@
     answerAsVersion2(window.MathJax);
     await bringState();
     await load(MANAGER);
+    new MutationObserver(nameHandles).observe(document.body, { childList: true, subtree: true });
     // The manager draws when the window has loaded, which was before it came: say it again.
     window.dispatchEvent(new Event("load"));
   }, { rootMargin: NEAR });

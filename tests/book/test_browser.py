@@ -11,6 +11,7 @@ from pypdf import PdfReader
 AXE = ROOT / "tests" / "book" / "vendor" / "axe-core" / "axe.min.js"
 CHAPTER = "notebooks/01_soft_targets.html"
 HEAVIEST_FIRST_VIEW = 500_000
+PHONE = {"width": 360, "height": 740}
 
 
 @pytest.fixture(scope="module")
@@ -21,25 +22,36 @@ def names(site, pages):
 
 @pytest.fixture(scope="module")
 def seen(chrome, address, names):
-    """Go through each page once; return {page: what was found}."""
-    found = {}
-    for name in names:
-        with Visit(chrome, address, name) as visit:
-            visit.settle()
-            visit.scroll_through()
-            formulas = visit.page.locator(".math").count()
-            found[name] = {
-                "outside": visit.outside,
-                "complaints": visit.complaints,
-                "formulas": formulas - visit.page.locator(".math mjx-container").count(),
-                "errors": visit.page.locator("mjx-merror").count(),
-                "pictures": visit.page.evaluate(
-                    # What a live figure stands in for is fetched for paper only: see test_figures.
-                    "Array.from(document.images).filter(i => !i.naturalWidth"
-                    " && !i.closest('.alive .static-figure')).map(i => i.src)"
-                ),
-            }
-    return found
+    """Go to each page once, look at all that is tested; return {page: what was found}."""
+    return {name: look(chrome, address, name) for name in names}
+
+
+def look(chrome, address, name):
+    """Return what is to be known of one page: as it opens, scrolled through, dark, and narrow."""
+    with Visit(chrome, address, name) as visit:
+        visit.settle()
+        first_view = list(visit.requests)
+        visit.scroll_through()
+        formulas = visit.page.locator(".math").count()
+        found = {
+            "first view": first_view,
+            "formulas": formulas - visit.page.locator(".math mjx-container").count(),
+            "errors": visit.page.locator("mjx-merror").count(),
+            "pictures": visit.page.evaluate(
+                # What a live figure stands in for is fetched for paper only: see test_figures.
+                "Array.from(document.images).filter(i => !i.naturalWidth"
+                " && !i.closest('.alive .static-figure')).map(i => i.src)"
+            ),
+        }
+        visit.page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
+        found["light"] = violations(visit.page)
+        visit.page.evaluate("document.documentElement.dataset.theme = 'dark'")
+        # Only colours change with the theme.
+        found["dark"] = violations(visit.page, "['color-contrast']")
+        visit.page.set_viewport_size(PHONE)
+        visit.settle()
+        found["width"] = visit.page.evaluate("document.scrollingElement.scrollWidth")
+        return found | {"outside": visit.outside, "complaints": visit.complaints}
 
 
 def collect(seen, kind, nothing):
@@ -75,6 +87,8 @@ def test_the_slider_of_chapter_01_works_by_keyboard_without_a_kernel(chrome, add
     with Visit(chrome, address, CHAPTER) as visit:
         visit.scroll_through()
         handle = visit.page.locator(".jupyter-widgets .noUi-handle").first
+        handle.wait_for()
+        assert handle.get_attribute("aria-label") == "T ="
         picture = visit.page.locator(".widget-html-content img:visible, .widget-html img:visible")
         picture.first.wait_for()
         before = picture.first.get_attribute("alt")
@@ -119,38 +133,22 @@ def violations(page, rules="undefined"):
     ]
 
 
-def test_axe_finds_nothing_serious_in_light_or_dark(chrome, address, names):
-    found = {}
-    for name in names:
-        with Visit(chrome, address, name) as visit:
-            visit.settle()
-            visit.page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
-            found[f"{name}, light"] = violations(visit.page)
-            visit.page.evaluate("document.documentElement.dataset.theme = 'dark'")
-            # Only colours change with the theme.
-            found[f"{name}, dark"] = violations(visit.page, "['color-contrast']")
-    assert {name: some for name, some in found.items() if some} == {}
+def test_axe_finds_nothing_serious_in_light_or_dark(seen):
+    assert collect(seen, "light", []) == {}
+    assert collect(seen, "dark", []) == {}
 
 
-def test_no_page_is_wider_than_a_small_phone(chrome, address, names):
-    wide = {}
-    for name in names:
-        with Visit(chrome, address, name, viewport={"width": 360, "height": 740}) as visit:
-            visit.settle()
-            width = visit.page.evaluate("document.scrollingElement.scrollWidth")
-            if width > 360:
-                wide[name] = width
-    assert wide == {}
+def test_no_page_is_wider_than_a_small_phone(seen):
+    widths = {name: found["width"] for name, found in seen.items()}
+    assert {name: width for name, width in widths.items() if width > PHONE["width"]} == {}
 
 
-def test_the_first_view_of_a_chapter_is_light(chrome, address, site, names):
+def test_the_first_view_of_a_chapter_is_light(seen, site):
     """What is fetched before the reader scrolls, compressed as file servers do it."""
     weights = {}
-    for name in (name for name in names if name.startswith("notebooks/")):
-        with Visit(chrome, address, name) as visit:
-            visit.settle()
-            files = {site / request.split("?")[0] for request in visit.requests}
-            weights[name] = sum(len(gzip.compress(file.read_bytes())) for file in files)
+    for name in (name for name in seen if name.startswith("notebooks/")):
+        files = {site / request.split("?")[0] for request in seen[name]["first view"]}
+        weights[name] = sum(len(gzip.compress(file.read_bytes())) for file in files)
     assert {name: w for name, w in weights.items() if w > HEAVIEST_FIRST_VIEW} == {}
 
 
@@ -202,8 +200,7 @@ def test_the_whole_book_on_one_page_is_put_where_its_addresses_are_right(tmp_pat
 
 
 def test_tables_of_the_models_fit_a_telephone(chrome, address):
-    telephone = {"width": 360, "height": 740}
-    with Visit(chrome, address, "book/models.html", viewport=telephone) as visit:
+    with Visit(chrome, address, "book/models.html", viewport=PHONE) as visit:
         widths = visit.page.evaluate(
             "Array.from(document.querySelectorAll('main table.cards'))"
             ".map(table => table.scrollWidth - table.parentElement.clientWidth)"

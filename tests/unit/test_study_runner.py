@@ -189,6 +189,7 @@ def count_claims(folder):
     return len(list((folder / "work" / "claims").glob("smoke-*")))
 
 
+@pytest.mark.tensorflow  # processes share a folder alike on every backend
 def test_a_killed_worker_costs_at_most_one_run(tmp_path):
     command = ["--only", "teacher,scratch"]
     with start(tmp_path, "--quiet", *command) as worker:
@@ -213,6 +214,7 @@ def test_a_killed_worker_costs_at_most_one_run(tmp_path):
     assert len(claimed) == 4 and sum(name.endswith(".1") for name in claimed) == 1
 
 
+@pytest.mark.tensorflow  # processes share a folder alike on every backend
 def test_two_workers_share_the_runs(tmp_path):
     workers = [start(tmp_path, "--quiet", "--idle") for _ in range(2)]
     said = [worker.communicate(timeout=300)[0] for worker in workers]
@@ -255,6 +257,7 @@ def test_cores_are_left_alone_where_the_system_does_not_divide_them(monkeypatch)
     assert provenance.device().startswith(("CPU", "GPU"))
 
 
+@pytest.mark.tensorflow  # processes share a folder alike on every backend
 def test_several_workers_are_started_by_one_command(done):
     command = [sys.executable, "-m", "kdlib.study", "--plan", "smoke", "--out", str(done)]
     run = subprocess.run([*command, "--workers", "2"], capture_output=True, text=True, timeout=300)
