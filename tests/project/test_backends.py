@@ -40,7 +40,7 @@ def test_library_on_another_backend(backend, run_time):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=1800,
+        timeout=3600,
     )
     run_time(f"unit tests on {backend}", time.monotonic() - start)
     assert run.returncode == 0, run.stdout[-10000:] + run.stderr[-2000:]
