@@ -180,12 +180,16 @@ MORE = Plan(
         _taught("untrained", _BRIEF_TAUGHT, "untrained"),
         *_few_labels(0.1),
         *_few_labels(0.25),
+        # The rates of main were found for a smaller student, so both arms have both of them.
         Arm("large-scratch", _BRIEF_STUDENT, "teacher", baseline=None),
+        Arm("large-scratch-0p015", _BRIEF_TAUGHT, "teacher", baseline=None),
         Arm("self", _BRIEF_TAUGHT, "teacher", "trained", 0.1, 2.0, baseline="large-scratch"),
+        Arm("self-0p005", _BRIEF_STUDENT, "teacher", "trained", 0.1, 2.0,
+            baseline="large-scratch"),
     ),
     seeds=(0, 1, 2),
     teacher=DUBAI_TEACHER,
-)
+)  # fmt: skip
 """The other arms, shorter and with fewer seeds; rates are those that were found for main."""
 
 _SHORT = {"epochs": 6}
