@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from kdlib.plots.style import MODEL_COLORS, new_figure, styled
+from kdlib.plots.style import MODEL_COLORS, model_color, model_marker, new_figure, styled
 
 PANELS = {
     "agreement with the teacher": ("agreement with teacher", "more alike →"),
@@ -113,6 +113,61 @@ def seed_differences(row, found):
         [value - by_seed.get(seed, math.nan)
          for seed, value in zip(row.seeds, row.values, strict=True)]
     )  # fmt: skip
+
+
+@styled
+def strips(groups, xlabel):
+    """Draw every run of some arms as a dot on one scale, in groups, with the mean of each arm.
+
+    Parameters
+    ----------
+    groups : dict of str to dict of str to sequence of float
+        ``{heading: {name: one value a run}}``, from the top down.
+    xlabel : str
+        What the values are.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row for each name, in the colour and with the marker of that model.
+
+    Raises
+    ------
+    ValueError
+        If there is no row, or a row has no finite number.
+
+    Examples
+    --------
+    >>> figure = strips({"10 % of the labels": {"teacher": [0.6, 0.5]}}, "mean IoU")
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['10 % of the labels', 'teacher']
+    """
+    _check_strips(groups)
+    lines = [line for heading, rows in groups.items()
+             for line in ((heading, None), *rows.items())]  # fmt: skip
+    figure, axes = new_figure(height=1.2 + 0.3 * len(lines))
+    for place, (name, values) in enumerate(lines):
+        if values is not None:
+            color = model_color(name)
+            axes.plot(values, [place] * len(values), model_marker(name), color=color, alpha=0.6)
+            axes.plot(np.mean(values), place, "|", color=color, markersize=15, markeredgewidth=3)
+    axes.set(yticks=range(len(lines)), ylim=(len(lines) - 0.4, -0.6), xlabel=xlabel)
+    axes.set_yticklabels([name for name, _ in lines])
+    for label, (_, values) in zip(axes.get_yticklabels(), lines, strict=True):
+        label.set_weight("bold" if values is None else "normal")
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#E4E4E4")
+    figure.suptitle("a point: one run · a line: the mean", fontsize=10, x=0.01, ha="left")
+    return figure
+
+
+def _check_strips(groups):
+    rows = [row for group in groups.values() for row in group.items()]
+    if not rows:
+        raise ValueError("no rows came; expected {heading: {name: values}} with one row or more.")
+    for name, values in rows:
+        if not len(values) or not np.all(np.isfinite(values)):
+            raise ValueError(f"row {name!r} is {list(values)}; expected finite numbers.")
 
 
 def _check(found, scores, names):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from kdlib.metrics import paired_difference
-from kdlib.plots.study import forest, seed_differences
+from kdlib.plots.study import forest, seed_differences, strips
+from kdlib.plots.style import model_color
 from kdlib.study.table import Row
 from tests.unit.test_plots_scores import assert_fits_a_phone
 
@@ -57,3 +58,47 @@ def test_an_unknown_score_or_an_arm_without_interval(rows):
         forest(rows, ["mean Dice"])
     with pytest.raises(ValueError, match="arm 'scratch' has no interval for mean IoU"):
         forest(rows, ["mean IoU"], {"scratch": "scratch"})
+
+
+GROUPS = {
+    "10 % of the labels": {"labels alone": [0.31, 0.36, 0.41], "teacher": [0.56]},
+    "all labels": {"distilled student": [0.4, 0.5]},
+}
+
+
+def test_a_strip_has_a_dot_for_each_run_and_a_line_at_the_mean():
+    figure = strips(GROUPS, "mean IoU")
+    (axes,) = figure.axes
+    dots, means = axes.lines[::2], axes.lines[1::2]
+    rows = [values for group in GROUPS.values() for values in group.values()]
+    for values, line, mean, place in zip(rows, dots, means, (1, 2, 4), strict=True):
+        np.testing.assert_allclose(line.get_xdata(), values)
+        np.testing.assert_allclose(mean.get_xdata(), [np.mean(values)])
+        assert set(line.get_ydata()) == set(mean.get_ydata()) == {place}
+    assert [line.get_color() for line in dots] == [
+        model_color(name) for name in ("labels alone", "teacher", "distilled student")
+    ]
+    assert axes.get_xlabel() == "mean IoU"
+    assert_fits_a_phone(figure)
+
+
+def test_strips_stand_below_their_heading_from_the_top_down():
+    axes = strips(GROUPS, "mean IoU").axes[0]
+    weights = {label.get_text(): label.get_weight() for label in axes.get_yticklabels()}
+    assert weights == {
+        "10 % of the labels": "bold", "labels alone": "normal", "teacher": "normal",
+        "all labels": "bold", "distilled student": "normal",
+    }  # fmt: skip
+    assert axes.yaxis_inverted()
+
+
+@pytest.mark.parametrize("groups", [{}, {"all labels": {}}])
+def test_strips_of_nothing(groups):
+    with pytest.raises(ValueError, match="no rows came; expected {heading: {name: values}}"):
+        strips(groups, "mean IoU")
+
+
+@pytest.mark.parametrize("values", [[], [0.5, float("nan")]])
+def test_a_strip_without_numbers(values):
+    with pytest.raises(ValueError, match=r"row 'a' is \[.*\]; expected finite numbers"):
+        strips({"all": {"a": values}}, "mean IoU")
