@@ -129,7 +129,8 @@ def strips(groups, xlabel):
     Returns
     -------
     matplotlib.figure.Figure
-        A row for each name, in the colour and with the marker of that model.
+        A row for each name, in the colour and with the marker of that model: the name up to its
+        first comma, as in "teacher, few labels".
 
     Raises
     ------
@@ -148,8 +149,9 @@ def strips(groups, xlabel):
     figure, axes = new_figure(height=1.2 + 0.3 * len(lines))
     for place, (name, values) in enumerate(lines):
         if values is not None:
-            color = model_color(name)
-            axes.plot(values, [place] * len(values), model_marker(name), color=color, alpha=0.6)
+            model = name.partition(",")[0]
+            color, marker = model_color(model), model_marker(model)
+            axes.plot(values, [place] * len(values), marker, color=color, alpha=0.6)
             axes.plot(np.mean(values), place, "|", color=color, markersize=15, markeredgewidth=3)
     axes.set(yticks=range(len(lines)), ylim=(len(lines) - 0.4, -0.6), xlabel=xlabel)
     axes.set_yticklabels([name for name, _ in lines])

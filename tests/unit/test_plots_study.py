@@ -61,7 +61,7 @@ def test_an_unknown_score_or_an_arm_without_interval(rows):
 
 
 GROUPS = {
-    "10 % of the labels": {"labels alone": [0.31, 0.36, 0.41], "teacher": [0.56]},
+    "10 % of the labels": {"labels alone": [0.31, 0.36, 0.41], "teacher, few labels": [0.56]},
     "all labels": {"distilled student": [0.4, 0.5]},
 }
 
@@ -86,7 +86,7 @@ def test_strips_stand_below_their_heading_from_the_top_down():
     axes = strips(GROUPS, "mean IoU").axes[0]
     weights = {label.get_text(): label.get_weight() for label in axes.get_yticklabels()}
     assert weights == {
-        "10 % of the labels": "bold", "labels alone": "normal", "teacher": "normal",
+        "10 % of the labels": "bold", "labels alone": "normal", "teacher, few labels": "normal",
         "all labels": "bold", "distilled student": "normal",
     }  # fmt: skip
     assert axes.yaxis_inverted()
