@@ -230,6 +230,7 @@ def test_scores_do_not_change_the_matrix():
         (([0, 1], [0, 1], 2.0), "n_classes is 2.0"),
         (([0, 1], [0, 1], True), "n_classes is True"),
         (([0, 1], [0, 1], 2, [1.0]), r"sample_weight has shape \(1,\) and labels \(2,\)"),
+        (([0, 1], [0, 1], 2, [1.0] * 3), r"sample_weight has shape \(3,\) and labels \(2,\)"),
         (([0, 1], [0, 1], 2, [1, -1]), "sample_weight has negative"),
         (([0, 1], [0, 1], 2, [1, np.nan]), "sample_weight has negative or non-finite"),
         (([0, 1], [0, 1], 2, None, "void"), "void_class is 'void'"),

@@ -24,6 +24,7 @@ def test_agreement_of_hand_drawn_masks():
     ("arguments", "message"),
     [
         (([0, 1], [0, 1, 2]), r"shapes \(2,\) and \(3,\)"),
+        (([0, 1, 2], [0, 1], [True] * 2), r"shapes \(3,\) and \(2,\), the mask \(2,\)"),
         (([0, 1], [0, 1], [True]), r"the mask \(1,\)"),
         (([0, 1], [0, 1], [1, 0]), "mask is int64; expected booleans"),
         (([0, 1], [0, 1], [False, False]), "no pixel is left"),
