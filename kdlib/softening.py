@@ -181,7 +181,7 @@ def kl_divergence(p, q, axis=-1):
     p, q = _checked_probabilities(p, axis), _checked_probabilities(q, axis)
     if p.shape != q.shape:
         raise ValueError(f"p has shape {p.shape} and q has {q.shape}; expected the same shape.")
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # where p is 0, and q too
         terms = np.where(p > 0, p * (np.log(np.where(p > 0, p, 1.0)) - np.log(q)), 0.0)
     return _plain(terms.sum(axis=axis) + 0.0)
 

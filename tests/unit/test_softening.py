@@ -1,5 +1,7 @@
 """The softmax at temperature T, entropy and divergence against closed forms and properties."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -84,6 +86,12 @@ def test_kl_divergence_closed_forms():
     assert softening.kl_divergence([1.0, 0.0], [0.5, 0.5]) == pytest.approx(np.log(2))
 
 
+def test_a_class_that_neither_finds_possible_adds_nothing_and_warns_of_nothing():
+    with warnings.catch_warnings(action="error"):
+        assert softening.kl_divergence([0.0, 1.0], [0.0, 1.0]) == 0
+        assert softening.kl_divergence([0.0, 0.5, 0.5], [0.0, 0.5, 0.5]) == 0
+
+
 @given(
     arrays(np.float64, 4, elements=st.floats(-5, 5)),
     arrays(np.float64, 4, elements=st.floats(-5, 5)),
@@ -125,8 +133,16 @@ def test_probabilities_must_be_a_distribution(bad):
             call(bad)
 
 
+@pytest.mark.parametrize("bad", [1.0, [], np.empty((0, 3))])
+def test_probabilities_have_a_class_at_least(bad):
+    for call in (softening.entropy, lambda p: softening.soften_probabilities(p, 2)):
+        with pytest.raises(ValueError, match="probabilities has shape .*at least one class"):
+            call(bad)
+
+
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match="same shape"):
         softening.kl_divergence([0.5, 0.5], [0.2, 0.3, 0.5])
-    with pytest.raises(ValueError, match="same shape"):
-        softening.kl_gradient([0.0, 0.0], [0.0, 0.0, 1.0], 2)
+    for pair in (([0.0, 0.0], [0.0, 0.0, 1.0]), ([0.0, 0.0, 1.0], [0.0, 0.0])):
+        with pytest.raises(ValueError, match="same shape"):
+            softening.kl_gradient(*pair, 2)
