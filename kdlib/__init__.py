@@ -10,6 +10,10 @@ Import from its rooms, from the bottom floor up:
 - :mod:`kdlib.recipes`: the trainings that several chapters share;
 - :mod:`kdlib.experiment`: teacher, student from scratch and distilled student on any images;
 - :mod:`kdlib.models`: the trained networks that come with the library, ``kdlib.pretrained``;
+- :mod:`kdlib.tiles`: images of any size;
+- :mod:`kdlib.inference`, :mod:`kdlib.export` and :mod:`kdlib.footprint`: networks as LiteRT and
+  ONNX files, run, written, and what they cost;
+- :mod:`kdlib.predict`: the command that writes masks and overlays of images;
 - :mod:`kdlib.study`: the recorded experiments;
 - :mod:`kdlib.plots`: everything that draws;
 - :mod:`kdlib.explorers` and :mod:`kdlib.widgets`: the figures that move, their data and widgets.

@@ -18,7 +18,7 @@ from kdlib.data.classes import (
     decode,
     encode,
 )
-from kdlib.data.folder import read_folder, write_folder
+from kdlib.data.folder import read_folder, read_image, write_folder
 from kdlib.data.ground import overlaps
 from kdlib.data.imageset import ImageSet
 from kdlib.data.palette import Palette
@@ -51,6 +51,7 @@ __all__ = [
     "load",
     "overlaps",
     "read_folder",
+    "read_image",
     "split",
     "write_folder",
 ]

@@ -182,8 +182,8 @@ def write_folder(image_set, folder):
 
 def _read_pair(folder, image_path, mask_path, palette):
     """Pixels of one image and class numbers of its mask."""
-    image = _read_rgb(folder, image_path)
-    mask = _read_rgb(folder, mask_path)
+    image = read_image(image_path, str(image_path.relative_to(folder)))
+    mask = read_image(mask_path, str(mask_path.relative_to(folder)))
     if image.shape != mask.shape:
         raise ValueError(
             f"{image_path.relative_to(folder)} has {image.shape[0]} × {image.shape[1]} pixels, its "
@@ -192,19 +192,55 @@ def _read_pair(folder, image_path, mask_path, palette):
     return image, palette.encode(mask, where=str(mask_path.relative_to(folder)))
 
 
-def _read_rgb(folder, path):
-    """Red, green and blue, whatever the mode of the file: palette PNGs hold indices, no colours."""
+def read_image(path, title=None):
+    """Return the colours of an image file: red, green and blue, whatever the mode of the file.
+
+    Parameters
+    ----------
+    path : path
+        Of a file that PIL can read, with eight bits a channel or fewer.
+    title : str, optional
+        What messages call it, by default its path.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, shape (height, width, 3).
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no image, damaged, or has more than eight bits a channel.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "grey.png"
+    ...     Image.new("L", (3, 2), 7).save(path)
+    ...     read_image(path).shape
+    (2, 3, 3)
+    """
+    path, title = Path(path), title or str(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{title} is {'a folder' if path.is_dir() else 'missing'}; "
+            "expected the path of an image file."
+        )
     try:
         with Image.open(path) as file:
             if file.mode in _MODES:
+                # Palette PNGs hold indices, no colours.
                 return np.asarray(file.convert("RGB"))
             mode = file.mode
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(
-            f"{path.relative_to(folder)} cannot be read as an image ({error}). It is damaged or "
-            "cut off: fetch it again."
+            f"{title} cannot be read as an image ({error}). It is damaged or cut off: fetch it "
+            "again."
         ) from error
     raise ValueError(
-        f"{path.relative_to(folder)} has pixels of PIL's mode {mode!r}, more than 8 bits a "
-        "channel. Which value should become 0 and which 255 only you can say: convert it to 8 bits."
+        f"{title} has pixels of PIL's mode {mode!r}, more than 8 bits a channel. Which value "
+        "should become 0 and which 255 only you can say: convert it to 8 bits."
     )

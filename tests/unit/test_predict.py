@@ -1,0 +1,152 @@
+"""The command that writes masks: what is right is done, what is wrong is said."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import kdlib
+from kdlib import data, predict, tiles
+
+
+@pytest.fixture
+def image(tmp_path):
+    pixels = data.synthetic.city(n_images=1, size=64, seed=2).images[0][:50]
+    Image.fromarray(pixels).save(tmp_path / "park.png")
+    return pixels
+
+
+def read(path):
+    with Image.open(path) as file:
+        return np.asarray(file)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("name", ["teacher", "student", "student-scratch"])
+def test_mask_and_overlay_are_those_of_the_network(name, image, tmp_path, capsys):
+    arguments = [str(tmp_path / "park.png"), "--network", name, "--trained-on", "city"]
+    assert predict.main(arguments) == 0
+    labels = tiles.segment(kdlib.pretrained(name, "city"), image)
+    np.testing.assert_array_equal(read(tmp_path / "park_mask.png"), data.decode(labels))
+    np.testing.assert_array_equal(read(tmp_path / "park_overlay.png"), tiles.overlay(image, labels))
+    said = capsys.readouterr()
+    assert said.out.startswith("park.png, 64 × 50 pixels: ") and "park_mask.png" in said.out
+    most = data.CLASS_NAMES[np.bincount(labels.ravel()).argmax()]
+    assert said.out.split(": ")[1].startswith(most)
+
+
+def test_bad_files_are_reported_and_the_rest_is_done(image, tmp_path, capsys):
+    (tmp_path / "text.jpg").write_text("no image")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "park.png").read_bytes()[:2000])
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "folder").mkdir()
+    Image.fromarray(np.zeros((20, 20), np.uint16)).save(tmp_path / "deep.png")
+    Image.new("P", (20, 17)).save(tmp_path / "last.gif")
+    given = ["missing.png", "text.jpg", "cut.png", "empty.png", "folder", "deep.png"]
+    given = ["park.png", *given, "last.gif"]
+    out = tmp_path / "new" / "masks"
+    arguments = [str(tmp_path / name) for name in given]
+    assert predict.main([*arguments, "--out", str(out), "--quiet"]) == 1
+    errors = capsys.readouterr().err.splitlines()
+    for line, words in zip(
+        errors,
+        [
+            "missing.png is missing; expected the path of an image file",
+            "text.jpg cannot be read as an image",
+            "cut.png cannot be read as an image",
+            "empty.png cannot be read as an image",
+            "folder is a folder; expected the path of an image file",
+            "deep.png has pixels of PIL's mode 'I;16', more than 8 bits",
+            "6 of 8 images failed.",
+        ],
+        strict=True,
+    ):
+        assert words in line
+    assert names(out) == [
+        *("last_mask.png", "last_overlay.png", "park_mask.png", "park_overlay.png"),
+    ]
+    assert read(out / "last_mask.png").shape == (17, 20, 3)
+
+
+def test_nothing_is_replaced_without_leave(image, tmp_path, capsys):
+    arguments = [str(tmp_path / "park.png"), "--quiet"]
+    (tmp_path / "park_overlay.png").write_text("dear to somebody")
+    assert predict.main(arguments) == 1
+    assert "park_overlay.png is there already. Move it" in capsys.readouterr().err
+    assert (tmp_path / "park_overlay.png").read_text() == "dear to somebody"
+    assert names(tmp_path) == ["park.png", "park_overlay.png"]
+    assert predict.main([*arguments, "--force"]) == 0
+    assert read(tmp_path / "park_overlay.png").shape == image.shape
+
+
+def test_two_images_of_one_name_do_not_replace_each_other(image, tmp_path, capsys):
+    (tmp_path / "other").mkdir()
+    Image.new("RGB", (32, 32)).save(tmp_path / "other" / "park.jpg")
+    both = [str(tmp_path / "park.png"), str(tmp_path / "other" / "park.jpg")]
+    out = tmp_path / "out"
+    assert predict.main([*both, "--out", str(out), "--quiet", "--force"]) == 1
+    assert "was written for another image of this run" in capsys.readouterr().err
+    assert read(out / "park_mask.png").shape == image.shape
+
+
+def test_a_place_that_cannot_be_written_to(image, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    arguments = [str(tmp_path / "park.png"), "--quiet", "--out", str(tmp_path / "file")]
+    assert predict.main(arguments) == 1
+    assert "park.png: File exists: " in capsys.readouterr().err
+
+
+def test_a_disk_that_is_full_leaves_nothing_behind(image, tmp_path, monkeypatch, capsys):
+    def save(picture, path, format):
+        path.write_text("half")
+        if "overlay" in path.name:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", save)
+    assert predict.main([str(tmp_path / "park.png"), "--quiet"]) == 1
+    assert "park.png: No space left on device" in capsys.readouterr().err
+    assert names(tmp_path) == ["park.png"]
+
+
+@pytest.mark.parametrize(
+    "raised, status, words",
+    [(MemoryError(), 1, "memory is not large enough"), (KeyboardInterrupt(), 130, "stopped; what")],
+)
+def test_memory_that_is_too_small_and_a_stop(
+    raised, status, words, image, tmp_path, monkeypatch, capsys
+):
+    def segment(*args, **options):
+        raise raised
+
+    monkeypatch.setattr(tiles, "segment", segment)
+    assert predict.main([str(tmp_path / "park.png")]) == status
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["a.png", "--network", "pupil"]])
+def test_a_command_that_is_none(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        predict.main(arguments)
+    assert stopped.value.code == 2
+    assert "usage: python -m kdlib.predict" in capsys.readouterr().err
+
+
+def test_the_command_itself(image, tmp_path):
+    command = [sys.executable, "-m", "kdlib.predict", "park.png", "nowhere.png"]
+    folder = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": folder},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "tiles: 100%" in done.stderr and "nowhere.png is missing" in done.stderr
+    assert names(tmp_path) == ["park.png", "park_mask.png", "park_overlay.png"]
