@@ -56,7 +56,8 @@ class Footprint:
 def measure(path, size=256, threads=1, repeats=50):
     """Return what it costs to run a file on one image, measured in a process of its own.
 
-    Figures of two files compare only if they come from the same machine, at rest.
+    Figures of two files compare only if they come from the same machine, at rest. Linux and macOS
+    only: elsewhere nothing tells the peak of the memory.
 
     Parameters
     ----------

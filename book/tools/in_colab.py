@@ -10,11 +10,17 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 
+from packaging.requirements import Requirement
 from project import ROOT
 from stamp import bootstrap
 
-OURS = {"kdlib", "patchify"}
+# What chapter 10 installs for itself.
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRA = PROJECT["optional-dependencies"]["export"]
+
+OURS = {"kdlib", "patchify", *(Requirement(text).name for text in EXTRA)}
 
 
 def packages():
@@ -33,7 +39,9 @@ def arguments():
 def main():
     """Install, compare, run."""
     before = packages()
-    subprocess.run([sys.executable, "-m", "pip", "install", *arguments()], check=True)
+    pip = [sys.executable, "-m", "pip", "install"]
+    subprocess.run([*pip, *arguments()], check=True)
+    subprocess.run([*pip, "--no-deps", *EXTRA], check=True)
     after = packages()
     changed = {
         name: (before.get(name), after.get(name))

@@ -212,7 +212,8 @@ def read_image(path, title=None):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no image, damaged, or has more than eight bits a channel.
+        If it is no image, damaged, has more than eight bits a channel, or more than twice
+        ``PIL.Image.MAX_IMAGE_PIXELS`` pixels, some 179 million.
 
     Examples
     --------
@@ -235,7 +236,9 @@ def read_image(path, title=None):
                 # Palette PNGs hold indices, no colours.
                 return np.asarray(file.convert("RGB"))
             mode = file.mode
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{title} is too large: {error} Cut it into smaller images.") from error
+    except (OSError, SyntaxError) as error:
         raise ValueError(
             f"{title} cannot be read as an image ({error}). It is damaged or cut off: fetch it "
             "again."

@@ -4,26 +4,27 @@ pip itself resolves, in a copy of Colab's environment that holds names and versi
 from every package index. What pip would then install is what Colab would lose.
 """
 
+import ast
 import importlib.metadata
 import os
 import re
 import shlex
 import subprocess
 import sys
-import tomllib
 import zipfile
 from pathlib import Path
 
+import nbformat
 import pip
 import pytest
-from in_colab import arguments
+from in_colab import EXTRA, PROJECT, arguments
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from project import ROOT
+from project import ROOT, chapter
 from stamp import bootstrap
 
 LISTS = sorted((ROOT / "tests" / "project" / "colab").glob("pip-freeze*.txt"))
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+NEEDED_FOR_EXPORT = {canonicalize_name(Requirement(text).name) for text in EXTRA}
 RESOLVE = "import runpy, sys; sys.argv[0] = 'pip'; runpy.run_module('pip', run_name='__main__')"
 
 
@@ -62,13 +63,14 @@ def colab(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory):
-    """Make wheels that hold nothing but what kdlib, patchify and an old NumPy say they require."""
+    """Make wheels that hold nothing but what packages say they require, and an old NumPy."""
     folder = tmp_path_factory.mktemp("wheels")
-    patchify = importlib.metadata.distribution("patchify")
+    there = map(importlib.metadata.distribution, ("patchify", *sorted(NEEDED_FOR_EXPORT)))
     for name, version, requires in (
         ("kdlib", "0", PROJECT["dependencies"]),
-        ("patchify", patchify.version, patchify.requires),
         ("numpy", "1.26.4", ()),
+        ("backports.strenum", "1.2.8", ()),
+        *((dist.name.replace("-", "_"), dist.version, dist.requires) for dist in there),
     ):
         info = f"{name}-{version}.dist-info"
         with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
@@ -86,7 +88,8 @@ def installed_by(colab, wheels, *wanted):
     run = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
     assert run.returncode == 0, run.stdout + run.stderr
     said = re.search(r"Would install (.*)", run.stdout)
-    return dict(text.rsplit("-", 1) for text in said[1].split()) if said else {}
+    pairs = [text.rsplit("-", 1) for text in said[1].split()] if said else []
+    return {canonicalize_name(name): version for name, version in pairs}
 
 
 def test_the_requirements_of_kdlib_change_no_package_of_colab(colab, wheels):
@@ -99,6 +102,19 @@ def test_the_bootstrap_cell_changes_no_package_of_colab(colab, wheels):
     assert "kdlib" in given
     given.remove("-q")  # which would hide what is asked
     assert set(installed_by(colab, wheels, *given)) == {"kdlib", "patchify"}
+
+
+def test_the_packages_for_export_change_no_package_of_colab(colab, wheels):
+    """With all that they ask for. The backport is not needed on Colab's Python, and left out."""
+    found = set(installed_by(colab, wheels, *EXTRA))
+    assert found == NEEDED_FOR_EXPORT | {"backports-strenum"}
+
+
+def test_chapter_10_installs_these_packages_alone():
+    cells = nbformat.read(chapter("10"), as_version=4).cells
+    (source,) = [cell.source for cell in cells if "packages = [" in cell.source]
+    assert ast.literal_eval(re.search(r"packages = (\[.*?\])", source, re.DOTALL)[1]) == EXTRA
+    assert '"install", "-q", "--no-deps", *packages' in source
 
 
 def test_a_change_would_be_noticed(colab, wheels):

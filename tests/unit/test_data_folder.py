@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdlib.data import PALETTE, ImageSet, read_folder, synthetic, write_folder
+from kdlib.data import PALETTE, ImageSet, read_folder, read_image, synthetic, write_folder
 from kdlib.data.folder import list_pairs
 
 from . import tiny_dubai
@@ -88,6 +88,13 @@ def test_truncated_image(folder, kind, kept):
         ValueError, match=f"image_part_002{path.suffix} cannot be read.*fetch it again"
     ):
         read_folder(folder, "x", "x")
+
+
+def test_an_image_with_more_pixels_than_pil_reads(tmp_path, monkeypatch):
+    Image.new("RGB", (30, 20)).save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 299)
+    with pytest.raises(ValueError, match="large.png is too large: .*600 pixels.* Cut it into"):
+        read_image(tmp_path / "large.png")
 
 
 def test_unknown_colour_names_the_file(folder):
