@@ -19,6 +19,13 @@ from kdlib import inference
 WARM_UP = 3
 """Runs that are not counted: the first ones allocate, compile and fill caches."""
 
+PROCESSOR_ONLY = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+"""What the measuring process finds in its environment, so that Keras leaves a GPU alone.
+
+``OMP_NUM_THREADS`` is set as well: TensorFlow's own number of threads does not bind the libraries
+that it calls.
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Footprint:
@@ -54,10 +61,10 @@ class Footprint:
 
 
 def measure(path, size=256, threads=1, repeats=50):
-    """Return what it costs to run a file on one image, measured in a process of its own.
+    """Return what it costs a processor to run a file on one image, in a process of its own.
 
-    Figures of two files compare only if they come from the same machine, at rest. Linux and macOS
-    only: elsewhere nothing tells the peak of the memory.
+    A GPU is not used, also where there is one. Figures of two files compare only if they come from
+    the same machine, at rest. Linux and macOS only: elsewhere nothing tells the peak of the memory.
 
     Parameters
     ----------
@@ -93,19 +100,14 @@ def measure(path, size=256, threads=1, repeats=50):
         raise FileNotFoundError(
             f"{path} is no file; expected one of model.save or kdlib.export.write."
         )
-    for name, value, least in (
-        ("size", size, 16),
-        ("threads", threads, 1),
-        ("repeats", repeats, 2),
-    ):
+    least_values = (("size", size, 16), ("threads", threads, 1), ("repeats", repeats, 2))
+    for name, value, least in least_values:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"{name} is {value!r}; expected an integer of {least} or more.")
     settings = {"path": str(path), "size": size, "threads": threads, "repeats": repeats}
-    # TensorFlow's own number of threads does not bind the libraries that it calls.
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     done = subprocess.run(
         [sys.executable, "-m", "kdlib.footprint", json.dumps(settings)],
-        env=environment,
+        env=os.environ | PROCESSOR_ONLY | {"OMP_NUM_THREADS": str(threads)},
         capture_output=True,
         text=True,
     )

@@ -173,8 +173,10 @@ def overlay(image, labels, opacity=0.5, colours=PALETTE):
         )
     if not 0 <= opacity <= 1:
         raise ValueError(f"opacity is {opacity!r}; expected a number from 0 to 1.")
-    mixed = (1 - opacity) * np.asarray(image, np.float32) + opacity * colours[labels]
-    return mixed.astype(np.uint8)
+    mixed = np.empty(np.shape(image), np.uint8)
+    for row in range(len(mixed)):  # a row at a time: floats of a large image would fill the memory
+        mixed[row] = (1 - opacity) * np.float32(image[row]) + opacity * colours[labels[row]]
+    return mixed
 
 
 def _spans(length, tile, margin, fixed):

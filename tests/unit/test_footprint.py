@@ -51,6 +51,7 @@ def test_median_and_percentile_are_those_of_the_runs(tmp_path, monkeypatch):
 
     def run(command, env, **options):
         asked.append((json.loads(command[-1]), env["OMP_NUM_THREADS"]))
+        assert env["CUDA_VISIBLE_DEVICES"] == "-1" and env["JAX_PLATFORMS"] == "cpu"
         return Done
 
     monkeypatch.setattr(footprint.subprocess, "run", run)
