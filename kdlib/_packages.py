@@ -3,8 +3,8 @@
 import importlib
 
 
-def needed(module, package, purpose):
-    """Import and return a module, or say how to install the package that has it."""
+def needed(module, package, purpose, beside=""):
+    """Import and return a module, or say how to install its package and what belongs beside it."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -13,5 +13,5 @@ def needed(module, package, purpose):
             raise
         raise ImportError(
             f"{purpose} needs the package {package}, which is not installed. Install it: "
-            f"python -m pip install {package}"
+            f"python -m pip install {package}{beside}"
         ) from error

@@ -162,7 +162,8 @@ def _quiet():
 def _export(model, path, format, patches, calibration):
     signature = [keras.InputSpec(dtype="float32", shape=(1, *patches.images.shape[1:]))]
     if format == "onnx":
-        needed("tf2onnx", "tf2onnx", "writing an ONNX file")
+        # Newer versions of onnx bring a newer protobuf than TensorFlow 2.20 can do with.
+        needed("tf2onnx", "tf2onnx", "writing an ONNX file", beside=' "onnx<1.23"')
         needed("onnxruntime", "onnxruntime", "checking an ONNX file")
         model.export(str(path), format="onnx", input_signature=signature, verbose=False)
         return

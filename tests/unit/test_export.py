@@ -156,6 +156,15 @@ def test_a_missing_runtime_is_named_with_the_line_that_installs_it(
         inference.load(path)
 
 
+@pytest.mark.tensorflow
+def test_a_missing_writer_is_named_with_the_version_beside_it(tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.split(".")[0] == "tf2onnx"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [_Without("tf2onnx"), *sys.meta_path])
+    with pytest.raises(ImportError, match='writing an ONNX file .*tf2onnx "onnx<1.23"$'):
+        export.write(network(), tmp_path / "a.onnx", "onnx", CITY)
+
+
 class _Without:
     """Hides a package from the import system."""
 
