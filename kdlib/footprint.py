@@ -39,19 +39,24 @@ class Footprint:
         Threads of the processor that the runtime could use.
     median, percentile_95 : float
         Milliseconds from an image in memory to its probabilities.
+    processor : float
+        Milliseconds that the threads computed for it, all together: a median too. On a machine at
+        rest one thread has as much as the latency. Where it has much less, other programs were in
+        the way.
     peak_memory : float
         Of the whole process, its runtime included, in MiB.
 
     Examples
     --------
-    >>> Footprint(144_000, 1, median=6.0, percentile_95=6.5, peak_memory=70).images_per_second
-    166.66666666666666
+    >>> Footprint(144_000, 1, 8.0, 8.5, processor=7.9, peak_memory=70).images_per_second
+    125.0
     """
 
     bytes: int
     threads: int
     median: float
     percentile_95: float
+    processor: float
     peak_memory: float
 
     @property
@@ -114,9 +119,9 @@ def measure(path, size=256, threads=1, repeats=50):
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
         raise ValueError(f"{path} cannot be measured: {last}")
-    milliseconds, peak = json.loads(done.stdout.splitlines()[-1])
-    median, high = np.percentile(milliseconds, [50, 95])
-    return Footprint(path.stat().st_size, threads, float(median), float(high), peak)
+    latency, processor, peak = json.loads(done.stdout.splitlines()[-1])
+    figures = *np.percentile(latency, [50, 95]).tolist(), float(np.median(processor)), peak
+    return Footprint(path.stat().st_size, threads, *figures)
 
 
 def multiply_adds(model, height=256, width=256):
@@ -167,17 +172,18 @@ def multiply_adds(model, height=256, width=256):
 
 
 def _run(path, size, threads, repeats):
-    """Time a file in this process; return the milliseconds of each run, and the peak memory."""
+    """Time a file here; return latency and processor time of each run, and the peak memory."""
     model = _keras(path, threads) if path.endswith(".keras") else inference.load(path, threads)
     side = model.input_shape[1:3] if all(model.input_shape[1:3]) else (size, size)
     image = np.random.default_rng(0).random((1, *side, 3), np.float32)
-    milliseconds = []
     call = model.predict_on_batch if path.endswith(".keras") else model
+    clocks = time.perf_counter_ns, time.process_time_ns
+    times = []
     for _ in range(WARM_UP + repeats):
-        start = time.perf_counter()
+        start = [clock() for clock in clocks]
         call(image)
-        milliseconds.append(1000 * (time.perf_counter() - start))
-    return milliseconds[WARM_UP:], _peak_memory()
+        times.append([(clock() - begun) / 1e6 for clock, begun in zip(clocks, start, strict=True)])
+    return *zip(*times[WARM_UP:], strict=True), _peak_memory()
 
 
 def _peak_memory():

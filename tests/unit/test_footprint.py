@@ -1,11 +1,12 @@
 """What a network costs: counted against closed forms, timed in another process."""
 
 import json
+import time
 
 import keras
 import pytest
 
-from kdlib import data, export, footprint, unet
+from kdlib import data, export, footprint, inference, unet
 from tests.unit.small import network
 
 
@@ -47,7 +48,7 @@ def test_median_and_percentile_are_those_of_the_runs(tmp_path, monkeypatch):
 
     class Done:
         returncode, stderr = 0, ""
-        stdout = "a message of the runtime\n" + json.dumps([[*range(1, 101)], 77.5])
+        stdout = "a message of the runtime\n" + json.dumps([[*range(1, 101)], [1, 2, 9], 77.5])
 
     def run(command, env, **options):
         asked.append((json.loads(command[-1]), env["OMP_NUM_THREADS"]))
@@ -56,7 +57,7 @@ def test_median_and_percentile_are_those_of_the_runs(tmp_path, monkeypatch):
 
     monkeypatch.setattr(footprint.subprocess, "run", run)
     found = footprint.measure(path, size=64, threads=2, repeats=100)
-    assert found == footprint.Footprint(123, 2, 50.5, 95.05, 77.5)
+    assert found == footprint.Footprint(123, 2, 50.5, 95.05, 2.0, 77.5)
     assert found.images_per_second == pytest.approx(1000 / 50.5)
     assert asked == [({"path": str(path), "size": 64, "threads": 2, "repeats": 100}, "2")]
 
@@ -74,8 +75,19 @@ def test_a_keras_file_and_an_exported_one_are_really_run(tmp_path):
     )
     for one in (keras_file, file):
         assert 0 < one.median <= one.percentile_95
+        assert one.processor > 0
     assert file.bytes == (tmp_path / "tiny.tflite").stat().st_size
     assert file.peak_memory < keras_file.peak_memory  # no TensorFlow in it
+
+
+def test_processor_time_leaves_waiting_out(monkeypatch):
+    def sleepy(path, threads):
+        return inference.ExportedModel(lambda image: time.sleep(0.05) or image, (1, 16, 16, 3))
+
+    monkeypatch.setattr(footprint.inference, "load", sleepy)
+    latency, processor, peak = footprint._run("a.onnx", 16, 1, 3)
+    assert len(latency) == len(processor) == 3
+    assert min(latency) >= 50 > 40 > max(processor) and peak > 0
 
 
 def test_what_cannot_be_measured(tmp_path):
