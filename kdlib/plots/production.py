@@ -1,6 +1,7 @@
 """What a network costs beside how good it is."""
 
 import numpy as np
+from matplotlib import ticker
 
 from kdlib.plots.style import model_color, new_figure, styled
 
@@ -45,6 +46,11 @@ def trade_off(points, xlabel, ylabel="mean IoU"):
     for kind in kinds:
         marker = "osD^vP*X"[kinds.index(kind) % 8]
         axes.plot([], [], marker, color="#555555", markerfacecolor="none", label=kind)
-    axes.set(xscale="log", xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
+    best = max(quality for _, quality in points.values())
+    axes.set(xscale="log", xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.1 * best or None))
+    # Plain numbers, few enough to stand side by side, also where all costs are of one size.
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
     figure.legend(loc="outside upper center", ncols=2)
     return figure
