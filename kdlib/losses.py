@@ -22,8 +22,9 @@ _CLOSE, _TERMS = 0.5, 18
 def kl_divergence(teacher_logits, student_logits, temperature=1.0):
     r"""Return KL(p(T) ‖ q(T)) of the student from the teacher, for each pixel.
 
-    .. math:: KL(p \,\|\, q) = \sum_i p_i(T)\,(\log p_i(T) - \log q_i(T)), \qquad
-              p(T) = \mathrm{softmax}(z^t / T),\; q(T) = \mathrm{softmax}(z^s / T)
+    .. math:: KL(p \,\|\, q) = \sum_i p_i(T)\,(\log p_i(T) - \log q_i(T))
+
+    .. math:: p(T) = \mathrm{softmax}(z^t / T),\; q(T) = \mathrm{softmax}(z^s / T)
 
     There is no factor T² in it: the Distiller puts it in front. Both logarithms come from
     ``log_softmax``, so that nothing is clipped.

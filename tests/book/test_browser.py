@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 from browser import Visit
-from in_browser import missing, on_paper, one_page
+from in_browser import cut_off, missing, on_paper, one_page
 from project import ROOT
 from pypdf import PdfReader
 
@@ -51,6 +51,7 @@ def look(chrome, address, name):
         visit.page.set_viewport_size(PHONE)
         visit.settle()
         found["width"] = visit.page.evaluate("document.scrollingElement.scrollWidth")
+        found["cut on paper"] = cut_off(visit)
         return found | {"outside": visit.outside, "complaints": visit.complaints}
 
 
@@ -152,6 +153,20 @@ def test_the_first_view_of_a_chapter_is_light(seen, site):
     assert {name: w for name, w in weights.items() if w > HEAVIEST_FIRST_VIEW} == {}
 
 
+def test_nothing_is_cut_off_on_paper(seen):
+    assert collect(seen, "cut on paper", []) == {}
+
+
+def test_what_is_cut_off_on_paper_is_found(chrome, address):
+    with Visit(chrome, address, "book/models.html") as visit:
+        assert cut_off(visit) == []
+        visit.page.evaluate(
+            "document.querySelector('article p').outerHTML = "
+            "'<table style=\"width: 900px\"><tr><td>wide</td></tr></table>'"
+        )
+        assert cut_off(visit) == ["wide"]
+
+
 def test_on_paper_everything_folded_is_open(chrome, address):
     with Visit(chrome, address, CHAPTER) as visit:
         solution = visit.page.locator("details .highlight pre").first
@@ -193,10 +208,13 @@ def test_the_whole_book_on_one_page_is_put_where_its_addresses_are_right(tmp_pat
     """As Sphinx writes it: in a folder, with addresses counted from the top."""
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "index.html").write_text(
-        '<a href="book/index.html#data">data</a><a href="#logits">z</a><img src="_images/a.png">'
+        '<a href="book/index.html#data">data</a><a href="#logits">z</a>'
+        '<a href="_images/a.png"><img src="_images/a.png"></a>'
     )
     text = (tmp_path / one_page(tmp_path)).read_text()
-    assert text == '<a href="#data">data</a><a href="#logits">z</a><img src="_images/a.png">'
+    assert text == (
+        '<a href="#data">data</a><a href="#logits">z</a><a ><img src="_images/a.png"></a>'
+    )
 
 
 def test_tables_of_the_models_fit_a_telephone(chrome, address):
