@@ -149,6 +149,8 @@ def one_page(site):
     written = max(site.glob("book/*.html"), key=lambda path: path.stat().st_size)
     text = written.read_text(encoding="utf-8")
     text = text.replace(f'href="{written.relative_to(site).as_posix()}#', 'href="#')
+    # The name of a page stands before it, so that links would lead to the end of the page before.
+    text = re.sub(r'(<span id="document-[^"]*"></span>)\s*(<section[^>]*>\s*<h2>)', r"\2\1", text)
     # A picture leads to its own file, which does not come with the PDF.
     text = re.sub(r'href="_images/[^"]*"', "", text)
     (site / "whole.html").write_text(text, encoding="utf-8")

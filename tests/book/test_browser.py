@@ -210,10 +210,12 @@ def test_the_whole_book_on_one_page_is_put_where_its_addresses_are_right(tmp_pat
     (tmp_path / "book" / "index.html").write_text(
         '<a href="book/index.html#data">data</a><a href="#logits">z</a>'
         '<a href="_images/a.png"><img src="_images/a.png"></a>'
+        '<span id="document-a"></span>\n<section id="a">\n<h2>A</h2></section>'
     )
     text = (tmp_path / one_page(tmp_path)).read_text()
     assert text == (
         '<a href="#data">data</a><a href="#logits">z</a><a ><img src="_images/a.png"></a>'
+        '<section id="a">\n<h2><span id="document-a"></span>A</h2></section>'
     )
 
 
