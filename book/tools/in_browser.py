@@ -45,7 +45,8 @@ def screenshots(site, folder):
         for name in pages(site):
             for width in WIDTHS:
                 viewport = {"width": width, "height": 900}
-                with Visit(chrome, address, name, viewport=viewport) as visit:
+                still = {"viewport": viewport, "reduced_motion": "reduce"}
+                with Visit(chrome, address, name, **still) as visit:
                     visit.settle()
                     load_pictures(visit)
                     visit.scroll_through()

@@ -219,6 +219,27 @@ def test_the_whole_book_on_one_page_is_put_where_its_addresses_are_right(tmp_pat
     )
 
 
+def test_most_cells_of_code_fit_beside_the_menus(chrome, address):
+    with Visit(chrome, address, "notebooks/05_distiller.html") as visit:
+        visit.settle()
+        wide = visit.page.evaluate(
+            "Array.from(document.querySelectorAll('.cell_input pre'))"
+            ".filter(part => part.clientWidth).map(part => part.scrollWidth > part.clientWidth + 1)"
+        )
+        assert len(wide) > 30 and sum(wide) < len(wide) / 4
+
+
+def test_in_the_dark_figures_stand_on_one_sheet_and_maps_keep_their_colours(chrome, address):
+    look_of = "part => [getComputedStyle(part).backgroundColor, getComputedStyle(part).filter]"
+    with Visit(chrome, address, "book/index.html", color_scheme="dark") as visit:
+        assert visit.page.locator(".landing-picture img").first.evaluate(look_of)[1] == "none"
+    with Visit(chrome, address, CHAPTER, color_scheme="dark") as visit:
+        picture = visit.page.locator(".cell_output .text_html > img").first
+        assert picture.evaluate(look_of)[0] == "rgb(255, 255, 255)"
+        around = picture.locator("..").evaluate(look_of)[0]
+        assert around == "rgba(0, 0, 0, 0)"
+
+
 def test_tables_of_the_models_fit_a_telephone(chrome, address):
     with Visit(chrome, address, "book/models.html", viewport=PHONE) as visit:
         widths = visit.page.evaluate(
