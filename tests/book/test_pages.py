@@ -148,6 +148,20 @@ def test_every_page_has_title_description_language_and_licences(site, pages):
         assert "CC BY 4.0" in footer and "MIT" in footer, name
 
 
+def test_every_chapter_leads_to_terms_of_the_glossary(site, pages):
+    for chapter in chapters():
+        page = pages[site / "notebooks" / f"{chapter.stem}.html"]
+        links = {link["href"] for link in page.select("main a[href*='glossary.html#term-']")}
+        assert len(links) >= 5, chapter.name
+
+
+def test_every_work_is_cited_for_something(site, pages):
+    page = pages[site / "book" / "references.html"]
+    said = page.find(id="what-they-are-cited-for")
+    led = {link["href"] for link in said.select("a[href^='#']")}
+    assert {f"#{entry['id']}" for entry in page.select(".citation")} <= led
+
+
 def test_every_chapter_can_be_opened_in_colab(site, pages):
     url, branch = repository()
     repo = url.removeprefix("https://github.com/")
