@@ -22,8 +22,9 @@ _CLOSE, _TERMS = 0.5, 18
 def kl_divergence(teacher_logits, student_logits, temperature=1.0):
     r"""Return KL(p(T) ‖ q(T)) of the student from the teacher, for each pixel.
 
-    .. math:: KL(p \,\|\, q) = \sum_i p_i(T)\,(\log p_i(T) - \log q_i(T)), \qquad
-              p(T) = \mathrm{softmax}(z^t / T),\; q(T) = \mathrm{softmax}(z^s / T)
+    .. math:: KL(p \,\|\, q) = \sum_i p_i(T)\,(\log p_i(T) - \log q_i(T))
+
+    .. math:: p(T) = \mathrm{softmax}(z^t / T),\; q(T) = \mathrm{softmax}(z^s / T)
 
     There is no factor T² in it: the Distiller puts it in front. Both logarithms come from
     ``log_softmax``, so that nothing is clipped.
@@ -68,15 +69,21 @@ def kl_divergence(teacher_logits, student_logits, temperature=1.0):
     _check_shapes(teacher, student)
     if teacher.dtype != student.dtype:
         teacher, student = ops.cast(teacher, "float64"), ops.cast(student, "float64")
-    teacher, student = teacher / temperature, student / temperature
-    gap = student - teacher
+    # Differences before divisions: a division rounds large logits by more than they differ.
+    gap = (student - teacher) / temperature
     gap = gap - ops.mean(gap, axis=-1, keepdims=True)
+    teacher, student = ((z - _largest(z)) / temperature for z in (teacher, student))
     log_p = ops.log_softmax(teacher, axis=-1)
     return ops.cond(
         ops.max(ops.abs(gap), initial=0.0) < _CLOSE,
         lambda: _of_close_logits(ops.exp(log_p), gap),
         lambda: ops.sum(ops.exp(log_p) * (log_p - ops.log_softmax(student, axis=-1)), axis=-1),
     )
+
+
+def _largest(logits):
+    """Return the largest logit of each pixel. A softmax has no gradient in what all share."""
+    return ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))
 
 
 def _of_close_logits(p, gap):

@@ -1,8 +1,9 @@
 """Sphinx extension: pages that are quick to open, also over a slow line.
 
 Pictures and widgets that a notebook stores inside its outputs become files, which the browser
-fetches when they come near the window; heavy pictures are compressed as photographs are. Icons
-come from fonts that hold only the icons in use: the theme's own are a script of 1.5 MB.
+fetches when they come near the window; heavy pictures are compressed as photographs are, and tall
+ones cut into pieces, which paper can turn a page between. Icons come from fonts that hold only the
+icons in use: the theme's own are a script of 1.5 MB.
 """
 
 import base64
@@ -12,12 +13,15 @@ import io
 import re
 from pathlib import Path
 
+import numpy as np
 from fontTools import subset
 from fontTools.ttLib import TTFont
 from PIL import Image
 
 PICTURE = re.compile(r"<img\b([^>]*?)\bsrc=\"data:image/png;base64,([^\"]+)\"([^>]*)>")
+ALT = re.compile(r'alt="[^"]*"')
 HEAVY = 60_000  # bytes; drawings are lighter, and stay as they are
+TALL = 2  # times its width, and a picture is too tall to be read on one sheet of paper
 WIDGETS, STATE = "application/vnd.jupyter.widget-state+json", "data-state"
 FONTS = Path("vendor", "fontawesome", "webfonts")
 # Font file: family and weight, as the theme's style sheet calls them.
@@ -36,16 +40,43 @@ def store_pictures(app, pagename, templatename, context, doctree):
     folder.mkdir(exist_ok=True)
 
     def replace(match):
-        data = base64.b64decode(html.unescape(match[2]))
+        parts = pieces(base64.b64decode(html.unescape(match[2])))
+        return "".join(element(match, part, place) for place, part in enumerate(parts))
+
+    def element(match, data, place):
         width, height = Image.open(io.BytesIO(data)).size
         data, kind = lighter(data)
         name = f"{hashlib.sha256(data).hexdigest()[:16]}.{kind}"
         (folder / name).write_bytes(data)
         address = context["pathto"](f"{app.builder.imagedir}/{name}", resource=True)
         size = "" if "width=" in match[1] + match[3] else f' width="{width}" height="{height}"'
-        return f'<img{match[1]}src="{address}"{size} loading="lazy" decoding="async"{match[3]}>'
+        before, after = match[1], match[3]
+        if place:  # the first piece has said what the whole picture shows
+            before, after = (ALT.sub('alt="continued"', text) for text in (before, after))
+        return f'<img{before}src="{address}"{size} loading="lazy" decoding="async"{after}>'
 
     context["body"] = PICTURE.sub(replace, context["body"])
+
+
+def pieces(data):
+    """Return a picture as it came or, if it is tall, cut below rows of its panels, as PNG files."""
+    picture = Image.open(io.BytesIO(data))
+    width, height = picture.size
+    if height <= TALL * width:
+        return [data]
+    blank = np.asarray(picture.convert("L")).min(axis=1) > 240
+    # Titles are lower than this, so that none is cut from what it stands over.
+    drawn = width // 8
+    ends = [y for y in range(drawn, height) if blank[y] and not blank[y - drawn : y].any()]
+    cuts = [0]
+    for end, following in zip(ends, [*ends, height][1:], strict=True):
+        if following - cuts[-1] > width:
+            cuts.append(end)
+    files = []
+    for top, bottom in zip(cuts, [*cuts[1:], height], strict=True):
+        files.append(io.BytesIO())
+        picture.crop((0, top, width, bottom)).save(files[-1], "PNG")
+    return [file.getvalue() for file in files]
 
 
 def lighter(data):

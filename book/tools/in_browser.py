@@ -45,9 +45,14 @@ def screenshots(site, folder):
         for name in pages(site):
             for width in WIDTHS:
                 viewport = {"width": width, "height": 900}
-                with Visit(chrome, address, name, viewport=viewport) as visit:
+                still = {"viewport": viewport, "reduced_motion": "reduce"}
+                with Visit(chrome, address, name, **still) as visit:
                     visit.settle()
+                    load_pictures(visit)
                     visit.scroll_through()
+                    # Else the bar at the top would cover the middle of the page.
+                    visit.page.evaluate("scrollTo(0, 0)")
+                    visit.settle()
                     # Two pages are called index.
                     stem = name.removesuffix(".html").replace("/", "-")
                     target = folder / f"{stem}-{width}.png"
@@ -64,20 +69,19 @@ def pdf(site, target):
     ):
         visit.page.set_default_timeout(300_000)
         lost = on_paper(visit, target)
+        cut = cut_off(visit)
     if lost:
         sys.exit(f"{target} lacks {len(lost)} headings or folded cells, such as {lost[0]!r}.")
+    wrong = [*(f"cut at the right edge: {text!r}" for text in cut), *faults(target)]
+    if wrong:
+        sys.exit(f"{target} has faults:\n" + "\n".join(wrong))
     print(f"{target.stat().st_size / 1e6:.1f} MB are in {target}, and nothing is missing from it")
 
 
 def on_paper(visit, target):
     """Print a page to a PDF; return those of its headings and folded cells that are not in it."""
     visit.settle()
-    # Pictures wait until they are scrolled to; paper cannot scroll.
-    visit.page.evaluate(
-        "async () => { const all = Array.from(document.images);"
-        " all.forEach(i => { i.loading = 'eager'; });"
-        " await Promise.all(all.map(i => i.decode().catch(() => 0))); }"
-    )
+    load_pictures(visit)
     visit.scroll_through()
     written = visit.page.evaluate(
         "Array.from(document.querySelectorAll('main :is(h1, h2, h3, summary ~ * pre)'))"
@@ -85,6 +89,43 @@ def on_paper(visit, target):
     )
     visit.page.pdf(path=target, **PAPER)
     return missing(target, written)
+
+
+def cut_off(visit):
+    """Return the starts of the formulas, codes, tables and pictures that a sheet is too narrow for.
+
+    A sheet is 210 mm wide, and its margins are 15 mm.
+    """
+    visit.page.set_viewport_size({"width": round(180 / 25.4 * 96), "height": 1000})
+    visit.page.emulate_media(media="print")
+    return visit.page.evaluate(
+        "Array.from(document.querySelectorAll("
+        "'main :is(mjx-container[display], pre, table, img)'))"
+        ".filter(part => part.scrollWidth > part.clientWidth + 2 && part.clientWidth"
+        " || part.getBoundingClientRect().right > innerWidth + 2)"
+        ".map(part => (part.alt || part.textContent).trim().slice(0, 60))"
+    )
+
+
+def faults(target):
+    """Return what is wrong in a PDF: empty sheets, and links to the server that it came from."""
+    found = []
+    for number, page in enumerate(PdfReader(target).pages, start=1):
+        if page.extract_text().strip() in ("", str(number)) and not page.images:
+            found.append(f"nothing is on page {number}")
+        links = (note.get_object().get("/A", {}) for note in page.get("/Annots", []))
+        addresses = (link.get("/URI", "") for link in links)
+        found += [f"page {number} leads to {a}" for a in addresses if "//127.0.0.1" in a]
+    return found
+
+
+def load_pictures(visit):
+    """Fetch all pictures: they wait until they are scrolled to, and paper cannot scroll."""
+    visit.page.evaluate(
+        "async () => { const all = Array.from(document.images);"
+        " all.forEach(i => { i.loading = 'eager'; i.decoding = 'sync'; });"
+        " await Promise.all(all.map(i => i.decode().catch(() => 0))); }"
+    )
 
 
 def missing(target, texts):
@@ -109,6 +150,10 @@ def one_page(site):
     written = max(site.glob("book/*.html"), key=lambda path: path.stat().st_size)
     text = written.read_text(encoding="utf-8")
     text = text.replace(f'href="{written.relative_to(site).as_posix()}#', 'href="#')
+    # The name of a page stands before it, so that links would lead to the end of the page before.
+    text = re.sub(r'(<span id="document-[^"]*"></span>)\s*(<section[^>]*>\s*<h2>)', r"\2\1", text)
+    # A picture leads to its own file, which does not come with the PDF.
+    text = re.sub(r'href="_images/[^"]*"', "", text)
     (site / "whole.html").write_text(text, encoding="utf-8")
     return "whole.html"
 

@@ -22,7 +22,8 @@ class Scores:
     other pixels of column :math:`i` taken for it wrongly (:math:`FP_i`):
 
     .. math:: precision_i = \frac{TP_i}{TP_i + FP_i} \quad recall_i = \frac{TP_i}{TP_i + FN_i}
-              \quad F1_i = \frac{2\,TP_i}{2\,TP_i + FP_i + FN_i}
+
+    .. math:: F1_i = \frac{2\,TP_i}{2\,TP_i + FP_i + FN_i}
               \quad IoU_i = \frac{TP_i}{TP_i + FP_i + FN_i}
 
     A score of the form 0/0 is NaN, and means leave NaN out: a class that is not there has no

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 from browser import Visit
-from in_browser import missing, on_paper, one_page
+from in_browser import cut_off, missing, on_paper, one_page
 from project import ROOT
 from pypdf import PdfReader
 
@@ -51,6 +51,7 @@ def look(chrome, address, name):
         visit.page.set_viewport_size(PHONE)
         visit.settle()
         found["width"] = visit.page.evaluate("document.scrollingElement.scrollWidth")
+        found["cut on paper"] = cut_off(visit)
         return found | {"outside": visit.outside, "complaints": visit.complaints}
 
 
@@ -152,6 +153,20 @@ def test_the_first_view_of_a_chapter_is_light(seen, site):
     assert {name: w for name, w in weights.items() if w > HEAVIEST_FIRST_VIEW} == {}
 
 
+def test_nothing_is_cut_off_on_paper(seen):
+    assert collect(seen, "cut on paper", []) == {}
+
+
+def test_what_is_cut_off_on_paper_is_found(chrome, address):
+    with Visit(chrome, address, "book/models.html") as visit:
+        assert cut_off(visit) == []
+        visit.page.evaluate(
+            "document.querySelector('article p').outerHTML = "
+            "'<table style=\"width: 900px\"><tr><td>wide</td></tr></table>'"
+        )
+        assert cut_off(visit) == ["wide"]
+
+
 def test_on_paper_everything_folded_is_open(chrome, address):
     with Visit(chrome, address, CHAPTER) as visit:
         solution = visit.page.locator("details .highlight pre").first
@@ -193,10 +208,36 @@ def test_the_whole_book_on_one_page_is_put_where_its_addresses_are_right(tmp_pat
     """As Sphinx writes it: in a folder, with addresses counted from the top."""
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "index.html").write_text(
-        '<a href="book/index.html#data">data</a><a href="#logits">z</a><img src="_images/a.png">'
+        '<a href="book/index.html#data">data</a><a href="#logits">z</a>'
+        '<a href="_images/a.png"><img src="_images/a.png"></a>'
+        '<span id="document-a"></span>\n<section id="a">\n<h2>A</h2></section>'
     )
     text = (tmp_path / one_page(tmp_path)).read_text()
-    assert text == '<a href="#data">data</a><a href="#logits">z</a><img src="_images/a.png">'
+    assert text == (
+        '<a href="#data">data</a><a href="#logits">z</a><a ><img src="_images/a.png"></a>'
+        '<section id="a">\n<h2><span id="document-a"></span>A</h2></section>'
+    )
+
+
+def test_most_cells_of_code_fit_beside_the_menus(chrome, address):
+    with Visit(chrome, address, "notebooks/05_distiller.html") as visit:
+        visit.settle()
+        wide = visit.page.evaluate(
+            "Array.from(document.querySelectorAll('.cell_input pre'))"
+            ".filter(part => part.clientWidth).map(part => part.scrollWidth > part.clientWidth + 1)"
+        )
+        assert len(wide) > 30 and sum(wide) < len(wide) / 4
+
+
+def test_in_the_dark_figures_stand_on_one_sheet_and_maps_keep_their_colours(chrome, address):
+    look_of = "part => [getComputedStyle(part).backgroundColor, getComputedStyle(part).filter]"
+    with Visit(chrome, address, "book/index.html", color_scheme="dark") as visit:
+        assert visit.page.locator(".landing-picture img").first.evaluate(look_of)[1] == "none"
+    with Visit(chrome, address, CHAPTER, color_scheme="dark") as visit:
+        picture = visit.page.locator(".cell_output .text_html > img").first
+        assert picture.evaluate(look_of)[0] == "rgb(255, 255, 255)"
+        around = picture.locator("..").evaluate(look_of)[0]
+        assert around == "rgba(0, 0, 0, 0)"
 
 
 def test_tables_of_the_models_fit_a_telephone(chrome, address):

@@ -4,8 +4,10 @@ import ast
 import re
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from project import ROOT, chapters, repository
 
 HEAVIEST_PAGE = 3 * 2**20
@@ -146,6 +148,35 @@ def test_every_page_has_title_description_language_and_licences(site, pages):
         assert description and len(description["content"]) > 40, name
         footer = " ".join(part.get_text() for part in page.find_all("footer"))
         assert "CC BY 4.0" in footer and "MIT" in footer, name
+
+
+def test_the_landing_picture_shows_the_shares_that_it_states():
+    """Counted in the pictures themselves."""
+    folder = ROOT / "book" / "_figures"
+    text = (folder / "landing.txt").read_text(encoding="utf-8")
+    maps = {
+        name: np.asarray(Image.open(folder / f"landing_{name}.png").convert("RGB"))
+        for name in ("people", "teacher", "student")
+    }
+    for name in ("teacher", "student"):
+        right = (maps[name] == maps["people"]).all(axis=-1).mean()
+        assert f"{name}: {100 * right:.0f} % right" in text
+    land = (maps["people"] == (0xF0, 0xE2, 0xB6)).all(axis=-1).mean()
+    assert f"Land everywhere, would be {100 * land:.0f} % right" in text
+
+
+def test_every_chapter_leads_to_terms_of_the_glossary(site, pages):
+    for chapter in chapters():
+        page = pages[site / "notebooks" / f"{chapter.stem}.html"]
+        links = {link["href"] for link in page.select("main a[href*='glossary.html#term-']")}
+        assert len(links) >= 5, chapter.name
+
+
+def test_every_work_is_cited_for_something(site, pages):
+    page = pages[site / "book" / "references.html"]
+    said = page.find(id="what-they-are-cited-for")
+    led = {link["href"] for link in said.select("a[href^='#']")}
+    assert {f"#{entry['id']}" for entry in page.select(".citation")} <= led
 
 
 def test_every_chapter_can_be_opened_in_colab(site, pages):

@@ -81,6 +81,16 @@ def tried(context, file, line, operator, code):
     return {"file": file, "line": line, "operator": operator, "killed": status != 0}
 
 
+def soundness(context, file):
+    """Return "" if the tests of a file pass on the file as it is, else what they say.
+
+    Tests that fail already would seem to kill everything.
+    """
+    with tempfile.TemporaryDirectory(prefix="kdlib-mutation-") as name:
+        status, text = tested(context, copied(Path(name)), TESTS[file], limit=300)
+    return "" if status == 0 else f"exit status {status}\n{text}"
+
+
 def main():
     """Try what has not been tried yet; print the survivors and their share."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -90,6 +100,8 @@ def main():
     RESULTS.parent.mkdir(exist_ok=True)
     context, known, records = forking(), done(), []
     for file in options.files:
+        if problem := soundness(context, file):
+            sys.exit(f"the tests of {file} fail without any mutant: {problem}")
         for line, operator, code in itertools.islice(mutants(file), None, None, options.every):
             key = hashlib.sha256(f"{file}\n{code}".encode()).hexdigest()[:16]
             if key not in known:

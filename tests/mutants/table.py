@@ -24,7 +24,7 @@ BATCHES = "test_data_batches.py::test_image_and_label_stay_together"
 HAND_DRAWN = "test_metrics.py::test_scores_of_a_hand_drawn_mask_with_void_left_out"
 TOGGLING = "test_distiller.py::test_toggling_trainable_does_not_unfreeze_the_teacher"
 
-_SOFTENED = "teacher, student = teacher / temperature, student / temperature"
+_SOFTENED = "teacher, student = ((z - _largest(z)) / temperature for z in (teacher, student))"
 _SCALED = """\
         scaled = (logits - logits.max(axis=axis, keepdims=True)) / temperature
     return scaled - np.log(np.exp(scaled).sum(axis=axis, keepdims=True))
@@ -152,7 +152,7 @@ MUTANTS = tuple(
             "divergence turned round",
             LOSSES,
             _SOFTENED,
-            "teacher, student = student / temperature, teacher / temperature",
+            "teacher, student = ((z - _largest(z)) / temperature for z in (student, teacher))",
             USUAL,
         ),
         # Teacher and student.

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from keras import ops
 
@@ -61,6 +61,8 @@ def gradient(function, student):
     return tape.gradient(value, z).numpy()
 
 
+# Divided by T before their largest was taken off, these logits lost 1.6e-5.
+@example((85271, [3], 4, 1.125, 619.0))
 @given(cases)
 @settings(max_examples=60, deadline=None)
 def test_value_equals_the_float64_reference(case):
@@ -95,6 +97,8 @@ def test_hundreds_of_usual_pixels_are_right_to_1e_5(temperature):
     assert np.abs(got - slope).max() <= 1e-5 * np.abs(slope).max()
 
 
+# At one of these pixels the logits are nearly alike: divided by T first, they lost 1.5e-5.
+@example((0, [3, 4], 2, 1.75, 1.0), 0.125)
 @given(cases, st.floats(1e-3, 0.2))
 @settings(max_examples=15, deadline=None)
 def test_close_logits_are_right_to_1e_5_at_every_pixel(case, apart):
