@@ -83,7 +83,8 @@ def kl_divergence(teacher_logits, student_logits, temperature=1.0):
 
 def _largest(logits):
     """Return the largest logit of each pixel. A softmax has no gradient in what all share."""
-    return ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))
+    # A batch may be empty: then there is no first logit to begin with.
+    return ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True, initial=-math.inf))
 
 
 def _of_close_logits(p, gap):
