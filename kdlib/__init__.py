@@ -6,6 +6,7 @@ Import from its rooms, from the bottom floor up:
 - :mod:`kdlib.softening`: the softmax at temperature T and entropy, in plain NumPy;
 - :mod:`kdlib.data`: the Dubai images or the procedural city, patches, splits, batches;
 - :mod:`kdlib.losses`, :mod:`kdlib.unet`, :mod:`kdlib.metrics`;
+- :mod:`kdlib.cache`: soft targets that the teacher is asked for once;
 - :mod:`kdlib.distiller`: the ``Distiller`` itself;
 - :mod:`kdlib.recipes`: the trainings that several chapters share;
 - :mod:`kdlib.experiment`: teacher, student from scratch and distilled student on any images;

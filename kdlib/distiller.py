@@ -32,6 +32,10 @@ class Distiller(keras.Model):
     reader meets it in the book; on JAX and PyTorch Keras' own step calls :meth:`compute_loss`,
     which computes the same.
 
+    Inputs may be a dictionary, ``{"image": images, "teacher_logits": logits}``, as
+    :class:`kdlib.cache.CachedBatches` makes them. Then the teacher is not run: these logits, of
+    shape (batch, ..., classes), stand for its answer.
+
     Parameters
     ----------
     student : keras.Model
@@ -68,11 +72,14 @@ class Distiller(keras.Model):
         self.teacher = teacher
         # Plain lambdas, so that Keras does not track the shared layers a second time.
         both, teacher_logits = logits_and_outputs(student), logits_model(teacher)
-        self._run_student = lambda x, training: both(x, training=training)
-        self._run_teacher = lambda x: teacher_logits(x, training=False)
+        self._run_student = lambda x, training: both(_image(x), training=training)
+        self._run_teacher = lambda x: _cached(x, lambda: teacher_logits(x, training=False))
         # The logits of the last call, for compute_loss. MirroredStrategy has a thread a replica.
         self._last_call = threading.local()
         self.built = True
+        # Under a mixed precision policy Keras would round the logits of a cache to bfloat16. The
+        # student casts the images itself.
+        self.autocast = False
 
     @property
     def trainable(self):
@@ -311,6 +318,21 @@ def _per_pixel(sample_weight, logits):
     sample_weight = ops.convert_to_tensor(sample_weight)
     missing = len(logits.shape) - 1 - len(sample_weight.shape)
     return ops.reshape(sample_weight, ops.shape(sample_weight) + (1,) * missing)
+
+
+def _image(x):
+    """Return the images of a batch, with or without logits from a cache beside them."""
+    return x["image"] if _has_cached(x) else x
+
+
+def _cached(x, otherwise):
+    """Return the teacher's logits that came with the images, or what the teacher says now."""
+    # In float32: divided by T in float16, they would be rounded a second time.
+    return ops.cast(x["teacher_logits"], "float32") if _has_cached(x) else otherwise()
+
+
+def _has_cached(x):
+    return isinstance(x, dict) and set(x) == {"image", "teacher_logits"}
 
 
 def _replicas():

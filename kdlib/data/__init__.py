@@ -18,6 +18,7 @@ from kdlib.data.classes import (
     decode,
     encode,
 )
+from kdlib.data.crops import fixed_crops
 from kdlib.data.folder import read_folder, read_image, write_folder
 from kdlib.data.ground import overlaps
 from kdlib.data.imageset import ImageSet
@@ -47,6 +48,7 @@ __all__ = [
     "cut",
     "decode",
     "encode",
+    "fixed_crops",
     "join",
     "load",
     "overlaps",

@@ -95,7 +95,7 @@ class Batches(keras.utils.PyDataset):
         if not 0 <= index < len(self):
             raise IndexError(f"batch {index} of {len(self)}")
         chosen = self._choose(index)
-        rng = np.random.default_rng([self.seed, self.epoch, index])
+        rng = self._rng(index)
         images, labels = self._views(chosen, rng)
         weight = np.ones(labels.shape, dtype=np.float32)
         if self.void_class is not None:
@@ -125,13 +125,24 @@ class Batches(keras.utils.PyDataset):
         rng = np.random.default_rng([self.seed, self.epoch, number, 1])
         return rng.permutation(len(self.patches))
 
-    def _views(self, chosen, rng):
-        """Cut, turn and flip the chosen patches, image and labels alike."""
+    def _rng(self, index):
+        """Make the source of chance of one batch."""
+        return np.random.default_rng([self.seed, self.epoch, index])
+
+    def _draw(self, chosen, rng):
+        """Draw tops, lefts and turns of the views."""
         height, width = self.patches.labels.shape[1:]
         out_height, out_width = (self.crop, self.crop) if self.crop else (height, width)
         tops = rng.integers(0, height - out_height, size=len(chosen), endpoint=True)
         lefts = rng.integers(0, width - out_width, size=len(chosen), endpoint=True)
         turns = rng.integers(0, 8, size=len(chosen)) if self.augment else np.zeros_like(chosen)
+        return tops, lefts, turns
+
+    def _views(self, chosen, rng):
+        """Cut, turn and flip the chosen patches, image and labels alike."""
+        height, width = self.patches.labels.shape[1:]
+        out_height, out_width = (self.crop, self.crop) if self.crop else (height, width)
+        tops, lefts, turns = self._draw(chosen, rng)
         images = np.empty((len(chosen), out_height, out_width, 3), dtype=np.uint8)
         labels = np.empty((len(chosen), out_height, out_width), dtype=np.uint8)
         for i, (number, top, left, turn) in enumerate(zip(chosen, tops, lefts, turns, strict=True)):

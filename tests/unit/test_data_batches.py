@@ -1,5 +1,6 @@
 """Batches: what they hold, that image and label stay together, and that they can be resumed."""
 
+import dataclasses
 import time
 
 import keras
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdlib.data import Batches, Patches
+from kdlib.data import Batches, Patches, fixed_crops
 from kdlib.data.batches import recoloured, turned
 
 
@@ -274,3 +275,30 @@ def test_batches_of_usual_size_are_whole_and_their_time_is_noted(run_time):
     seconds = (time.process_time() - start) / 50
     run_time("a batch of 16 crops of 128 × 128, in milliseconds", 1000 * seconds)
     assert shapes == {(16, 128, 128, 3)}
+
+
+def test_fixed_crops_are_windows_of_their_patches_and_know_their_ground():
+    source = patches(count=3, height=9, width=11)
+    ground = np.array([[n, 100 * n, 200 * n] for n in range(3)])
+    source = dataclasses.replace(source, ground=ground)
+    crops = fixed_crops(source, size=4, count=7, seed=2)
+    assert crops.images.shape == (7, 4, 4, 3)
+    assert sorted(np.bincount(crops.image_index).tolist()) == [2, 2, 3]
+    for image, labels, number, place in zip(
+        crops.images, crops.labels, crops.image_index, crops.ground, strict=True
+    ):
+        _, top, left = place - ground[number]
+        window = np.s_[number, top : top + 4, left : left + 4]
+        np.testing.assert_array_equal(image, source.images[window])
+        np.testing.assert_array_equal(labels, source.labels[window])
+    again = fixed_crops(source, size=4, count=7, seed=2)
+    np.testing.assert_array_equal(again.images, crops.images)
+    other = fixed_crops(source, size=4, count=7, seed=3)
+    assert (other.ground != crops.ground).any()
+
+
+def test_fixed_crops_that_cannot_be_cut():
+    with pytest.raises(ValueError, match="crop=13 is larger than the patches"):
+        fixed_crops(patches(), size=13, count=1)
+    with pytest.raises(ValueError, match="at least one patch"):
+        fixed_crops(patches().take([]), size=4, count=1)

@@ -1,0 +1,176 @@
+"""What a cache of soft targets holds, and for whom: the header, and how files are written."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import secrets
+from pathlib import Path
+
+from kdlib.cache.stores import record_type
+
+HEADER = "header.json"
+"""The file that says what a cache holds."""
+
+VIEWS = (1, 8)
+"""Each patch as it is, or its eight flips and quarter turns (:func:`kdlib.data.batches.turned`)."""
+
+FILE_BYTES = 32 * 2**20
+"""About the size of a file of a cache, and what is lost at most when its writer is killed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What a cache holds, and for whom.
+
+    Parameters
+    ----------
+    teacher, images : str
+        Hashes, by :func:`kdlib.cache.hash_of_teacher` and :func:`kdlib.cache.hash_of_images`.
+    patches, views : int
+    shape : tuple of int
+        Height, width and classes of a view.
+    store : {"float32", "float16", "uint8"}
+    patches_a_file : int
+        Patches whose views are written, and appear, at once.
+
+    Examples
+    --------
+    >>> new_header("a", "b", patches=100, views=8, shape=(256, 256, 6), store="float16").gigabytes
+    0.63
+    """
+
+    teacher: str
+    images: str
+    patches: int
+    views: int
+    shape: tuple
+    store: str
+    patches_a_file: int
+
+    @property
+    def record(self):
+        """The NumPy type of one view."""
+        return record_type(self.store, self.shape)
+
+    @property
+    def gigabytes(self):
+        """Size on the disk, in units of 10⁹ bytes, to two places."""
+        return round(self.patches * self.views * self.record.itemsize / 1e9, 2)
+
+    @property
+    def files(self):
+        """{name of the file: numbers of its patches}. The names belong to this header alone."""
+        mark = hashlib.sha256(self.text().encode()).hexdigest()[:8]
+        starts = range(0, self.patches, self.patches_a_file)
+        stops = (min(start + self.patches_a_file, self.patches) for start in starts)
+        return {
+            f"{mark}-{start:08}.targets": range(start, stop)
+            for start, stop in zip(starts, stops, strict=True)
+        }
+
+    def text(self):
+        """Return the header as JSON."""
+        return json.dumps({"format": 1, **dataclasses.asdict(self)}, indent=1)
+
+
+def new_header(teacher, images, patches, views, shape, store):
+    """Return the header of a cache that is to be written, in files of about :data:`FILE_BYTES`.
+
+    Parameters are those of :class:`Header`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such store.
+
+    Examples
+    --------
+    >>> new_header("a", "b", 100, 8, (256, 256, 6), "uint8").patches_a_file
+    10
+    """
+    size = views * record_type(store, shape).itemsize
+    return Header(
+        teacher, images, patches, views, tuple(shape), store, max(1, FILE_BYTES // size)
+    )
+
+
+def read_header(folder):
+    """Return the header of a cache, or None if the folder holds none.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, or of a format that this version does not know.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> read_header(tempfile.mkdtemp()) is None
+    True
+    """
+    path = Path(folder) / HEADER
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        if fields.pop("format") != 1:
+            raise KeyError("format")
+        return Header(**fields | {"shape": tuple(fields["shape"])})
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is damaged, or of another version of kdlib ({error!r}). Delete the folder, "
+            "and write the soft targets again."
+        ) from error
+
+
+def check_header(folder, header, teacher, images):
+    """Raise ``ValueError`` unless a cache is of this teacher and of these images, by their hashes.
+
+    Examples
+    --------
+    >>> header = new_header("a", "b", patches=1, views=1, shape=(1, 1, 6), store="float16")
+    >>> check_header("here", header, "a", "b")
+    """
+    for what, came, expected in (
+        ("another teacher's", header.teacher, teacher),
+        ("of other images", header.images, images),
+    ):
+        if came != expected:
+            raise ValueError(
+                f"the cache {folder} is {what}: it has hash {came}, expected {expected}. Its soft "
+                "targets would be wrong here. Write these to another folder with "
+                "kdlib.cache.write, or delete this one first."
+            )
+
+
+def put(path, data):
+    """Write a file so that whoever looks finds it whole or not at all.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    data : bytes or array
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, for example because the disk is full. Nothing is left behind.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "new"
+    >>> put(path, b"whole")
+    >>> path.read_bytes()
+    b'whole'
+    """
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,153 @@
+"""Reading a cache of soft targets, and refusing one that does not belong here."""
+
+from pathlib import Path
+
+import numpy as np
+
+from kdlib.cache.header import HEADER, check_header, read_header
+from kdlib.cache.identity import hash_of_images, hash_of_teacher
+from kdlib.cache.stores import decoded
+
+
+class SoftTargets:
+    """The soft targets of a cache that is complete.
+
+    A view is mapped into memory while it is copied, and no longer: however large the cache, the
+    process holds nothing of it.
+
+    Parameters
+    ----------
+    folder : path
+    header : kdlib.cache.header.Header
+
+    Raises
+    ------
+    FileNotFoundError
+        If a part is missing.
+    ValueError
+        If a part is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from kdlib import cache, data
+    >>> from kdlib.unet import unet
+    >>> patches = data.cut(data.synthetic.city(n_images=1, size=32), size=16)
+    >>> teacher = unet((1, 1, 1, 1, 1), 6, 16, 16)
+    >>> targets = cache.write(tempfile.mkdtemp(), teacher, patches, views=8)
+    >>> targets.logits([3, 0], turns=[7, 1]).shape
+    (2, 16, 16, 6)
+    >>> targets.largest_error() < 0.01
+    True
+    """
+
+    def __init__(self, folder, header):
+        self.folder, self.header = Path(folder), header
+        self._record = header.record
+        self._files = [(self.folder / name, here) for name, here in header.files.items()]
+        for path, here in self._files:
+            _check_file(path, len(here) * header.views * self._record.itemsize)
+
+    def logits(self, numbers, turns=None):
+        """Return the teacher's logits for some views.
+
+        Parameters
+        ----------
+        numbers : sequence of int
+            Of the patches, from 0.
+        turns : sequence of int, optional
+            Which of its views, 0 to 7, for each. By default 0: the patch as it is.
+
+        Returns
+        -------
+        array, shape (n, height, width, classes)
+            float16 if they are stored so, else float32.
+
+        Raises
+        ------
+        ValueError
+            If there is no such patch or view.
+        """
+        turns = np.zeros(len(numbers), int) if turns is None else turns
+        self._check(numbers, turns)
+        views = np.empty(len(numbers), self._record)
+        for place, (number, turn) in enumerate(zip(numbers, turns, strict=True)):
+            path, here = self._files[number // self.header.patches_a_file]
+            views[place] = self._mapped(path, here)[number - here.start, turn]
+        return decoded(views)
+
+    def largest_error(self):
+        """Return how far a stored logit is from the teacher's, at most: measured on writing."""
+        return max(float(self._mapped(path, here)["error"].max()) for path, here in self._files)
+
+    def _mapped(self, path, here):
+        shape = (len(here), self.header.views)
+        return np.memmap(path, dtype=self._record, mode="r", shape=shape)
+
+    def _check(self, numbers, turns):
+        limits = {"patch": (numbers, self.header.patches), "view": (turns, self.header.views)}
+        for what, (wanted, limit) in limits.items():
+            outside = [value for value in wanted if not 0 <= value < limit]
+            if outside:
+                raise ValueError(
+                    f"{what} {outside[0]} was asked for; the cache {self.folder} holds 0 to "
+                    f"{limit - 1}. Write one of these patches with views=8 to turn them."
+                )
+
+
+def read(folder, teacher, patches):
+    """Return the soft targets in a folder, if they are this teacher's for these patches.
+
+    Parameters
+    ----------
+    folder : path
+        As :func:`write` filled it.
+    teacher : keras.Model
+        With a layer named ``logits``.
+    patches : kdlib.data.Patches
+
+    Returns
+    -------
+    SoftTargets
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no cache, or it is not complete.
+    ValueError
+        If it is another teacher's or of other images, or a file is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from kdlib import cache, data
+    >>> from kdlib.unet import unet
+    >>> patches = data.cut(data.synthetic.city(n_images=1, size=32), size=16)
+    >>> teacher, folder = unet((1, 1, 1, 1, 1), 6, 16, 16), tempfile.mkdtemp()
+    >>> written = cache.write(folder, teacher, patches)
+    >>> cache.read(folder, teacher, patches.take([1, 2]))
+    Traceback (most recent call last):
+    ...
+    ValueError: the cache ... is of other images: ... Write these to another folder ...
+    """
+    header = read_header(folder)
+    if header is None:
+        raise FileNotFoundError(
+            f"{folder} holds no cache of soft targets: expected a file {HEADER} in it. Make one "
+            "with kdlib.cache.write(folder, teacher, patches)."
+        )
+    check_header(folder, header, hash_of_teacher(teacher), hash_of_images(patches))
+    return SoftTargets(folder, header)
+
+
+def _check_file(path, size):
+    if not path.exists():
+        raise FileNotFoundError(
+            f"the cache {path.parent} is not complete: {path.name} is missing. Call "
+            "kdlib.cache.write again with the same arguments; it goes on where it stopped."
+        )
+    if (found := path.stat().st_size) != size:
+        raise ValueError(
+            f"{path} has {found} bytes; expected {size}: it is damaged. Delete it, and call "
+            "kdlib.cache.write again; what is whole is kept."
+        )
