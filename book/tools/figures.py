@@ -10,14 +10,17 @@ short trainings take a few minutes on one processor core.
 """
 
 import base64
+import dataclasses
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 from landing_picture import most_even_patch
+from PIL import Image
 
 import kdlib
-from kdlib import data, explorers, softening
+from kdlib import data, explorers, metrics, softening
 from kdlib.explorers import PIXELS, START, gradients
 from kdlib.plots import class_palette, style
 from kdlib.plots.data import pictures
@@ -28,6 +31,7 @@ from kdlib.study import collapse
 FIGURES = Path(__file__).resolve().parents[1] / "_figures"
 
 PATCHES, SHOWN = 12, 2
+TO_TRY = 5
 
 
 def two_objectives():
@@ -87,6 +91,44 @@ def the_collapse(split):
     return record, pictures(panels, columns=3, height=2.5)
 
 
+def try_it(split):
+    """Return data and picture of what student and teacher say about patches, before they run.
+
+    The first patch is that of the landing page, the others are spread evenly over all. The answers
+    are to the stored photograph, which a browser reads too, and not to the pixels before that.
+    """
+    first = most_even_patch(split.test)
+    others = np.linspace(0, len(split.test) - 1, TO_TRY + 2).astype(int)[1:-1]
+    patches = split.test.take([first, *others])
+    described = [
+        explorers.described(*both) for both in zip(patches.images, patches.labels, strict=True)
+    ]
+    seen = np.stack([stored_pixels(each["photograph"]) for each in described])
+    patches = dataclasses.replace(patches, images=seen)
+    answers = {
+        name: metrics.predict_labels(kdlib.pretrained(name), patches, batch_size=1)
+        for name in ("student", "teacher")
+    }
+    maps = {"labels": patches.labels} | answers
+    record = {
+        **explorers.class_colors(),
+        "void": data.VOID,
+        "patches": [
+            each | {"layers": {name: explorers.pack(layer[i]) for name, layer in maps.items()}}
+            for i, each in enumerate(described)
+        ],
+    }
+    two = {"teacher": answers["teacher"][:1], "distilled student": answers["student"][:1]}
+    picture = gallery(seen[:1], patches.labels[:1], two, compare=tuple(two), void_class=data.VOID)
+    return record, picture
+
+
+def stored_pixels(address):
+    """Return the pixels of a photograph that is stored as an address, as a browser sees them."""
+    packed = base64.b64decode(address.partition(",")[2])
+    return np.asarray(Image.open(io.BytesIO(packed)).convert("RGB"))
+
+
 @style.styled
 def entropy_maps(pixels, logits):
     """Draw the photograph, what the teacher says, and what it leaves open at two temperatures."""
@@ -111,7 +153,7 @@ def made():
     images = data.load("dubai")
     split = data.split(data.cut(images), images, by="image")
     yield "two-objectives", *two_objectives()
-    for make in (temperature, teacher_and_student, the_collapse):
+    for make in (temperature, teacher_and_student, try_it, the_collapse):
         yield make.__name__.replace("_", "-"), *make(split)
 
 
