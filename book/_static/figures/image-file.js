@@ -14,7 +14,7 @@ async function decoded(file) {
   try {
     return await createImageBitmap(file);
   } catch {
-    throw new Error("the browser finds no image in it. Take a JPEG, PNG or WebP file");
+    throw new Error("the browser finds no image in it, or too large a one. Take a JPEG, PNG or WebP file");
   }
 }
 
