@@ -3,7 +3,7 @@
 Pictures and widgets that a notebook stores inside its outputs become files, which the browser
 fetches when they come near the window; heavy pictures are compressed as photographs are, and tall
 ones cut into pieces, which paper can turn a page between. Icons come from fonts that hold only the
-icons in use: the theme's own are a script of 1.5 MB.
+icons in use: the theme's own are a script of 1.5 MB. The search index is left to the search page.
 """
 
 import base64
@@ -23,6 +23,9 @@ ALT = re.compile(r'alt="[^"]*"')
 HEAVY = 60_000  # bytes; drawings are lighter, and stay as they are
 TALL = 2  # times its width, and a picture is too tall to be read on one sheet of paper
 WIDGETS, STATE = "application/vnd.jupyter.widget-state+json", "data-state"
+SEARCH = re.compile(
+    r'\s*<script src="[^"]*(?:_static/searchtools|_static/language_data|searchindex)\.js"></script>'
+)
 FONTS = Path("vendor", "fontawesome", "webfonts")
 # Font file: family and weight, as the theme's style sheet calls them.
 FAMILIES = {
@@ -149,10 +152,23 @@ def write_icons(app, exception):
     script.write_text("// Icons come from the fonts of icons.css.\n", encoding="utf-8")
 
 
+def leave_search_to_its_page(app, exception):
+    """Take the index out of all pages but the search page. It grows with the book.
+
+    The theme loads it everywhere, to search as one types. That is off: a search opens its page.
+    """
+    if exception or app.builder.format != "html":
+        return
+    for path in Path(app.outdir).rglob("*.html"):
+        if path.stem != "search":
+            path.write_text(SEARCH.sub("", path.read_text("utf-8")), encoding="utf-8")
+
+
 def setup(app):
     """Register with Sphinx."""
     app.add_css_file("icons.css", priority=900)
     app.connect("html-page-context", store_pictures)
     app.connect("html-page-context", store_widgets, priority=910)
     app.connect("build-finished", write_icons)
+    app.connect("build-finished", leave_search_to_its_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
