@@ -1,10 +1,8 @@
-"""What a cache of soft targets holds, and for whom: the header, and how files are written."""
+"""The header of a cache of soft targets: what it holds, and for whom."""
 
 import dataclasses
 import hashlib
 import json
-import os
-import secrets
 from pathlib import Path
 
 from kdlib.cache.stores import record_type
@@ -90,9 +88,7 @@ def new_header(teacher, images, patches, views, shape, store):
     10
     """
     size = views * record_type(store, shape).itemsize
-    return Header(
-        teacher, images, patches, views, tuple(shape), store, max(1, FILE_BYTES // size)
-    )
+    return Header(teacher, images, patches, views, tuple(shape), store, max(1, FILE_BYTES // size))
 
 
 def read_header(folder):
@@ -142,35 +138,3 @@ def check_header(folder, header, teacher, images):
                 "targets would be wrong here. Write these to another folder with "
                 "kdlib.cache.write, or delete this one first."
             )
-
-
-def put(path, data):
-    """Write a file so that whoever looks finds it whole or not at all.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    data : bytes or array
-
-    Raises
-    ------
-    OSError
-        If it cannot be written, for example because the disk is full. Nothing is left behind.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "new"
-    >>> put(path, b"whole")
-    >>> path.read_bytes()
-    b'whole'
-    """
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

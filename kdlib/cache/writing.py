@@ -8,7 +8,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kdlib.cache.header import HEADER, VIEWS, check_header, new_header, put, read_header
+from kdlib._files import put
+from kdlib.cache.header import HEADER, VIEWS, check_header, new_header, read_header
 from kdlib.cache.identity import hash_of_images, hash_of_teacher
 from kdlib.cache.stores import encoded, record_type
 from kdlib.cache.targets import SoftTargets

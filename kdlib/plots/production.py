@@ -3,11 +3,12 @@
 import numpy as np
 from matplotlib import ticker
 
+from kdlib.plots.curves import DASHED
 from kdlib.plots.style import model_color, new_figure, styled
 
 
 @styled
-def trade_off(points, xlabel, ylabel="mean IoU"):
+def trade_off(points, xlabel, ylabel="mean IoU", references=None):
     """Draw each file as a point: cost to the right, on a scale of powers, quality upwards.
 
     Parameters
@@ -17,6 +18,8 @@ def trade_off(points, xlabel, ylabel="mean IoU"):
         0, and quality.
     xlabel, ylabel : str
         What cost and quality are, with the unit.
+    references : dict of str to float, optional
+        Dashed lines: a quality that is had for nothing, such as the constant predictor's.
 
     Returns
     -------
@@ -46,6 +49,8 @@ def trade_off(points, xlabel, ylabel="mean IoU"):
     for kind in kinds:
         marker = "osD^vP*X"[kinds.index(kind) % 8]
         axes.plot([], [], marker, color="#555555", markerfacecolor="none", label=kind)
+    for name, quality in (references or {}).items():
+        axes.axhline(quality, label=name, **DASHED)
     best = max(quality for _, quality in points.values())
     axes.set(xscale="log", xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.1 * best or None))
     # Plain numbers, few enough to stand side by side, also where all costs are of one size.

@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+from kdlib._files import put
 from kdlib.study.arms import Run
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -122,7 +123,7 @@ class Record:
         if lines:
             text = "".join(line + "\n" for line in sorted(lines, key=key)).encode()
             if not self.gathered.exists() or self.gathered.read_bytes() != text:
-                _replace(self.gathered, text)
+                put(self.gathered, text)
 
 
 def work_folder(folder):
@@ -183,18 +184,6 @@ def _append(path, data):
             raise
 
 
-def _replace(path, data):
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def _whole_lines(path, settled):
     """Return the whole lines of a file; move a piece at its end aside if nobody is writing it."""
     head, newline, tail = path.read_bytes().rpartition(b"\n")
@@ -205,7 +194,7 @@ def _whole_lines(path, settled):
         elif settled:
             side = path.with_name(f"{path.stem}.cut-{hashlib.sha256(tail).hexdigest()[:8]}.txt")
             side.write_bytes(tail)
-            _replace(path, head + newline)
+            put(path, head + newline)
             notice(
                 f"{path} ended in the middle of a line, {len(tail)} bytes long. They are in "
                 f"{side.name} now, and the run will be repeated."

@@ -24,6 +24,14 @@ def test_points_stand_at_their_numbers_in_the_colour_of_their_model():
     assert axes.get_xlabel() == "megabytes" and axes.get_ylabel() == "mean IoU"
 
 
+def test_a_reference_is_a_dashed_line_with_its_name():
+    points = {("teacher", "ONNX"): (7.8, 0.66)}
+    figure = production.trade_off(points, "megabytes", references={"constant predictor": 0.12})
+    (line,) = (each for each in figure.axes[0].lines if each.get_label() == "constant predictor")
+    assert list(line.get_ydata()) == [0.12, 0.12]
+    assert "constant predictor" in {text.get_text() for text in figure.legends[0].get_texts()}
+
+
 def test_ticks_are_plain_numbers_and_no_point_is_cut_off():
     costs = {("teacher", "ONNX"): (17, 0.6), ("distilled student", "ONNX"): (300, 0.45)}
     figure = production.trade_off(costs, "milliseconds")
