@@ -30,6 +30,8 @@ class Recipe:
         Whether to build the network in :func:`kdlib.runtime.faster_precision`, not in float32.
     jitter : float or None
         How far the colours of the crops are changed at random, as in :class:`kdlib.data.Batches`.
+    momentum : float or None
+        None trains with Adam; a number from 0 to below 1 with SGD and Nesterov's momentum.
 
     Examples
     --------
@@ -48,6 +50,7 @@ class Recipe:
     normalization: str | None = None
     fastest_precision: bool = False
     jitter: float | None = None
+    momentum: float | None = None
 
     @property
     def steps(self):
@@ -86,12 +89,14 @@ class Recipe:
         return dataclasses.replace(self, crop=min(self.crop, side))
 
     def optimizer(self):
-        """Return Adam (Kingma and Ba 2015) with a warm-up and cosine decay over the training."""
+        """Return Adam (Kingma and Ba 2015), or SGD, with a warm-up and cosine decay."""
         warmup = min(self.warmup_steps, self.steps // 2)
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0, self.steps - warmup, warmup_target=self.learning_rate, warmup_steps=warmup
         )
-        return keras.optimizers.Adam(schedule)
+        if self.momentum is None:
+            return keras.optimizers.Adam(schedule)
+        return keras.optimizers.SGD(schedule, self.momentum, nesterov=True)
 
     def batches(self, patches, seed=0):
         """Return random crops of the patches, flipped and turned, void pixels at weight 0."""

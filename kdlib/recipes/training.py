@@ -51,7 +51,7 @@ def build(role, seed=0, chosen=None, n_classes=N_CLASSES):
         keras.config.set_dtype_policy(before)
 
 
-def fit(model, patches, chosen, seed=0, callbacks=(), verbose=0):
+def fit(model, patches, chosen, seed=0, callbacks=(), verbose=0, batches=None):
     """Train a compiled model or Distiller by a recipe; return its Keras history.
 
     Parameters
@@ -69,6 +69,8 @@ def fit(model, patches, chosen, seed=0, callbacks=(), verbose=0):
         Run after the one that seeds the epochs.
     verbose : {0, 1, 2}
         As in ``keras.Model.fit``: 2 prints one line an epoch.
+    batches : keras.utils.PyDataset, optional
+        With an attribute ``epoch``, instead of ``chosen.batches(patches, seed)``.
 
     Returns
     -------
@@ -86,7 +88,7 @@ def fit(model, patches, chosen, seed=0, callbacks=(), verbose=0):
     >>> len(fit(model, patches, chosen).history["loss"])
     2
     """
-    batches = chosen.batches(patches, seed)
+    batches = batches or chosen.batches(patches, seed)
     return model.fit(
         batches,
         epochs=chosen.epochs,

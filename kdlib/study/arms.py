@@ -99,6 +99,12 @@ class Plan:
         Number of validation patches behind the curves.
     curve_temperature : float
         T of the distillation loss in the curves, the same for all arms.
+    scored : tuple of str
+        The parts of the split that finished networks are scored on. A plan of many arms leaves the
+        test images alone.
+    keeps_logits : bool
+        Whether the teacher is asked once for the batches of a seed, and its logits are kept in
+        float16 for all arms (:mod:`kdlib.study.kept`), instead of being run in every step.
 
     Examples
     --------
@@ -117,6 +123,8 @@ class Plan:
     patch_size: int = 256
     curve_patches: int = 16
     curve_temperature: float = 2.0
+    scored: tuple = ("validation", "test")
+    keeps_logits: bool = False
 
     def arm(self, name):
         """Return the arm of this name, or raise ``ValueError``."""

@@ -57,7 +57,8 @@ class Bench:
         teacher = self.teacher(taught_by) if taught_by else None
         curve = self._curve(split, judge)
         fit_start = time.perf_counter()
-        network = train(arm, split, run.seed, teacher, [curve, *callbacks])
+        keep = work_folder(self.folder) / "logits" if self.plan.keeps_logits else None
+        network = train(arm, split, run.seed, teacher, [curve, *callbacks], keep)
         training = time.perf_counter() - fit_start - curve.seconds
         # What is scored is what is kept, and what others can be given: float16.
         weights = models.half(network)
@@ -70,6 +71,7 @@ class Bench:
             "data": provenance.data_entry(self.images, split),
             "teacher": self._reference(taught_by),
             "judge": self._reference(judge),
+            "soft_targets": "kept in float16" if self.plan.keeps_logits else "online",
             "versions": provenance.versions(),
             "device": provenance.device(),
             "code": provenance.code_revision(),
@@ -79,8 +81,10 @@ class Bench:
             "epochs": arm.recipe.epochs,
             "curve": {"patches": len(curve.patches), "temperature": curve.temperature}
             | curve.curve,
-            "validation": self._score(network, split, "validation", judge, arm, run.seed),
-            "test": self._score(network, split, "test", judge, arm, run.seed),
+            **{
+                part: self._score(network, split, part, judge, arm, run.seed)
+                for part in self.plan.scored
+            },
             "weights": self._save(weights, run),
         }
         return entry | {"seconds": round(time.perf_counter() - start, 2)}

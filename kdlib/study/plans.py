@@ -8,6 +8,7 @@ takes four to seven minutes on one of them.
 import dataclasses
 
 from kdlib.recipes import RECIPES, Recipe
+from kdlib.study import searches
 from kdlib.study.arms import Arm, Plan, Run
 
 
@@ -222,10 +223,18 @@ SPLITS = Plan(
 """One recipe of the teacher under three ways to divide the patches: three seeds each by image and
 by patch, one for each tile."""
 
+SWEEP = searches.sweep(STUDENT, TAUGHT, DUBAI_TEACHER)
+"""Which temperature and which α, judged on validation images."""
+
+TABLE = searches.table(TAUGHT, DUBAI_TEACHER)
+"""Configurations to replay searches on, judged on validation images."""
+
 PLANS = {
     plan.name: plan
-    for plan in (SMOKE, TEACHER_SEARCH, STUDENT_SEARCH, RATES, MAIN, MORE, SPLITS, CITY)
-}
+    for plan in (
+        SMOKE, TEACHER_SEARCH, STUDENT_SEARCH, RATES, MAIN, MORE, SPLITS, CITY, SWEEP, TABLE,
+    )
+}  # fmt: skip
 """The plans by name."""
 
 

@@ -68,8 +68,10 @@ def table(plan, runs, on=None):
     ValueError
         If nothing is recorded, or an arm and its baseline cannot be compared: other seeds,
         another budget, precision, images, judge, or teachers that differ between seeds. The
-        learning rate may differ: it is tuned for each arm.
+        learning rate may differ: it is tuned for each arm. Or the plan is not scored there.
     """
+    if (on or plan.judged_on) not in plan.scored:
+        raise ValueError(f"plan {plan.name} is scored on {', '.join(plan.scored)}, not on {on}.")
     own = {run: entry for run, entry in runs.items() if run.plan == plan.name}
     if not own:
         raise ValueError(f"nothing of plan {plan.name} is recorded yet.")

@@ -10,12 +10,13 @@ from kdlib import recipes, runtime
 from kdlib.data import VOID
 from kdlib.distiller import Distiller
 from kdlib.study import controls
+from kdlib.study.kept import KeptBatches
 
 UNLABELLED = 255
 """Stands for the class of a pixel whose label is not seen, in the labels of a training."""
 
 
-def train(arm, split, seed, teacher=None, callbacks=()):
+def train(arm, split, seed, teacher=None, callbacks=(), keep=None):
     """Train the network of an arm.
 
     Arms of one seed start from the same weights and see the same crops in the same order, as long
@@ -31,6 +32,8 @@ def train(arm, split, seed, teacher=None, callbacks=()):
     teacher : keras.Model, optional
         The trained network that ``arm.teacher`` is made from.
     callbacks : sequence of keras.callbacks.Callback
+    keep : pathlib.Path, optional
+        Folder in which the teacher's logits are kept for the other arms of this seed.
 
     Returns
     -------
@@ -58,7 +61,10 @@ def train(arm, split, seed, teacher=None, callbacks=()):
         temperature=arm.temperature,
         jit_compile=runtime.jit_compile(),
     )
-    recipes.fit(distiller, patches, arm.recipe, seed, callbacks)
+    batches = arm.recipe.batches(patches, seed)
+    if keep is not None:
+        batches = KeptBatches(batches, source, arm.recipe.epochs, keep)
+    recipes.fit(distiller, patches, arm.recipe, seed, callbacks, batches=batches)
     return network
 
 

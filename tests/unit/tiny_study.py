@@ -24,7 +24,7 @@ def make_small(setattr):
     setattr(runner, "WAIT", 0.2)
 
 
-def idle(arm, split, seed, teacher=None, callbacks=()):
+def idle(arm, split, seed, teacher=None, callbacks=(), keep=None):
     """Stand in for the training where only what happens around it is tested."""
     network = recipes.build(arm.network, seed, arm.recipe)
     for callback in callbacks:
