@@ -1,5 +1,6 @@
 """Shared trainings: schedule, seeds, the teacher on disk, and a run that survives a kill."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -56,6 +57,14 @@ def test_the_rate_warms_up_to_its_peak_and_decays_to_zero():
         steps < 20, 0.01 * steps / 20, 0.005 * (1 + np.cos(np.pi * (steps - 20) / 80))
     )
     np.testing.assert_allclose(rates, expected, atol=1e-8)
+
+
+def test_a_momentum_means_sgd_at_the_same_rates():
+    recipe = Recipe(4, 25, batch_size=1, crop=16, learning_rate=0.01, momentum=0.9)
+    sgd, adam = recipe.optimizer(), dataclasses.replace(recipe, momentum=None).optimizer()
+    assert (type(sgd), sgd.momentum, sgd.nesterov) == (keras.optimizers.SGD, 0.9, True)
+    assert type(adam) is keras.optimizers.Adam
+    assert float(sgd._learning_rate(30)) == float(adam._learning_rate(30)) > 0
 
 
 @pytest.mark.parametrize("role", ["teacher", "student"])

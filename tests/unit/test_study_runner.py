@@ -15,7 +15,7 @@ import pytest
 
 from kdlib import data, metrics, models
 from kdlib.data import N_CLASSES, VOID
-from kdlib.study import bench, claims, provenance, runner
+from kdlib.study import bench, claims, provenance, runner, searches
 from kdlib.study.__main__ import _share_of_cores, main
 from kdlib.study.arms import Arm, Plan, Run
 from kdlib.study.overview import overview, seconds_left
@@ -450,8 +450,17 @@ def test_what_is_chosen_by_is_never_the_test_set():
     assert {plan.name for plan in PLANS.values() if plan.judged_on == "validation"} == {
         "rates",
         "student-search",
+        "sweep",
+        "table",
         "teacher-search",
     }
+
+
+def test_searches_of_many_arms_leave_the_test_images_alone():
+    for name in ("sweep", "table"):
+        assert PLANS[name].scored == ("validation",)
+        crops = {arm.recipe.steps * arm.recipe.batch_size for arm in PLANS[name].arms}
+        assert crops == {searches.CROPS}
 
 
 def test_a_split_by_patch_is_drawn_by_the_seed(tmp_path):

@@ -96,6 +96,12 @@ def test_other_images_can_be_asked_for(runs):
     assert find(table(choosing, runs), "taught", "IoU Building").mean == 0
 
 
+def test_images_that_were_not_scored_cannot_be_asked_for(runs):
+    choosing = Plan("x", PLAN.arms, PLAN.seeds, judged_on="validation", scored=("validation",))
+    with pytest.raises(ValueError, match="scored on validation, not on test"):
+        table(choosing, runs, "test")
+
+
 def test_a_score_that_is_never_reached_has_no_interval(runs):
     runs[Run("x", "taught", 1)]["curve"]["mean_iou"] = [0.1, 0.2, 0.29]
     row = find(table(PLAN, runs), "taught", EPOCHS)

@@ -12,7 +12,9 @@ from kdlib.distiller import Distiller
 from kdlib.recipes import Recipe
 from kdlib.study import scoring, training
 from kdlib.study.arms import Arm
+from kdlib.study.kept import KeptBatches
 from kdlib.study.training import UNLABELLED, PartlyLabelled, labelled_images, training_patches
+from kdlib.unet import logits_model
 from tests.unit.small import network, values
 from tests.unit.tiny_study import builder
 
@@ -53,6 +55,42 @@ def test_a_teacher_makes_a_difference_but_not_at_alpha_one(small, split, teacher
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
     taught = trained(Arm("taught", TINY, "student", "trained", 0.1, 2.0), split, teacher)
     assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(scratch, taught, strict=True))
+
+
+def test_kept_logits_teach_what_the_teacher_does(small, split, teacher, tmp_path, monkeypatch):
+    arm = Arm("taught", TINY, "student", "trained", 0.1, 2.0)
+    online = trained(arm, split, teacher)
+    for time in ("written", "read"):
+        kept = values(training.train(arm, split, 3, teacher, keep=tmp_path).trainable_variables)
+        for a, b in zip(online, kept, strict=True):
+            # Float16 logits, and Adam, which divides by small gradients.
+            np.testing.assert_allclose(a, b, rtol=0.02, atol=2e-3, err_msg=time)
+        monkeypatch.setattr("kdlib.study.kept._write", None)  # the second time it is there
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_logits_are_kept_for_one_seed_teacher_and_length(split, teacher, tmp_path):
+    KeptBatches(TINY.batches(split.train, 0), teacher, 2, tmp_path)
+    KeptBatches(TINY.batches(split.train, 1), teacher, 2, tmp_path)
+    KeptBatches(TINY.batches(split.train, 0), teacher, 1, tmp_path)
+    KeptBatches(TINY.batches(split.train, 0), network(3, 5, N_CLASSES, None), 2, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_kept_logits_follow_the_epoch(split, teacher, tmp_path):
+    batches = KeptBatches(TINY.batches(split.train, 0), teacher, 2, tmp_path)
+    for batches.epoch in (1, 0):
+        inputs, *_ = batches[1]
+        said = values([logits_model(teacher)(inputs["image"], training=False)])[0]
+        np.testing.assert_allclose(inputs["teacher_logits"], said, rtol=1e-3, atol=1e-3)
+
+
+def test_kept_logits_that_are_not_the_teachers_are_refused(split, teacher, tmp_path):
+    KeptBatches(TINY.batches(split.train, 0), teacher, 2, tmp_path)
+    (path,) = tmp_path.iterdir()
+    np.save(path, np.load(path) + 1)
+    with pytest.raises(ValueError, match="does not hold what this teacher says"):
+        KeptBatches(TINY.batches(split.train, 0), teacher, 2, tmp_path)
 
 
 def test_an_unknown_teacher_is_an_error(small, split, teacher):
