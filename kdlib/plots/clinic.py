@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from kdlib.plots.style import new_figure, styled
+from kdlib.plots.style import GRID, new_figure, styled
 
-LINE, SOUND, COLLAPSED = "#E4E4E4", "#3B2E7E", "#C2185B"
+SOUND, COLLAPSED = "#3B2E7E", "#C2185B"
 
 
 @styled
@@ -48,7 +48,7 @@ def seed_dots(panels, collapsed, log=()):
         positive = [v for row in values.values() for v in row if v > 0]
         floor = min(positive, default=1.0) / 3 if title in log else 0.0
         for row, name in enumerate(names):
-            each.axhline(row, color=LINE, linewidth=1, zorder=0)
+            each.axhline(row, color=GRID, linewidth=1, zorder=0)
             _dots(each, row, np.maximum(np.asarray(values[name], float), floor), collapsed[name])
         each.set(xlabel=title, yticks=range(len(names)), yticklabels=names)
         each.tick_params(axis="y", length=0)

@@ -3,10 +3,7 @@
 import numpy as np
 
 from kdlib.metrics import paired_difference
-from kdlib.plots.style import model_color, model_marker, new_figure, styled
-
-GRID = "#E4E4E4"
-DASHED = {"color": "black", "linestyle": (0, (2, 1)), "linewidth": 1.5}
+from kdlib.plots.style import DASHED, GRID, model_color, model_marker, new_figure, styled
 
 
 @styled

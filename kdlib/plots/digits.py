@@ -5,14 +5,12 @@ from itertools import cycle
 import numpy as np
 
 from kdlib.plots.softening import percent
-from kdlib.plots.style import WIDTH, model_color, model_marker, new_figure, styled
+from kdlib.plots.style import DASHED, GRID, WIDTH, model_color, model_marker, new_figure, styled
 
 MISSING = "#D55E00"
 """Colour of the missing digit, where the images and not the models are compared."""
 
 OTHERS = "#8A8A8A"
-GRID = "#E4E4E4"
-DASHED = {"color": "black", "linestyle": (0, (2, 1)), "linewidth": 1.5}
 # Controls share a colour, so a shape and a dash tell them apart.
 CONTROLS = (("^", "-"), ("v", "--"), ("P", ":"), ("X", "-."))
 

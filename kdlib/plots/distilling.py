@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from kdlib.plots.style import MODEL_COLORS, model_color, model_marker, new_figure, styled
+from kdlib.plots.style import GRID, MODEL_COLORS, model_color, model_marker, new_figure, styled
 
-GRID = "#E4E4E4"
 PARTS = ("loss", "student_loss", "distillation_loss")
 
 

@@ -3,8 +3,7 @@
 import numpy as np
 from matplotlib import ticker
 
-from kdlib.plots.curves import DASHED
-from kdlib.plots.style import model_color, new_figure, styled
+from kdlib.plots.style import DASHED, model_color, new_figure, styled
 
 
 @styled

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from kdlib.plots.style import MODEL_COLORS, model_color, model_marker, new_figure, styled
+from kdlib.plots.style import GRID, MODEL_COLORS, model_color, model_marker, new_figure, styled
 
 PANELS = {
     "agreement with the teacher": ("agreement with teacher", "more alike →"),
@@ -87,7 +87,7 @@ def _panel(axes, score, rows, found):
     axes.set_xlabel(direction, fontsize=9)
     axes.tick_params(axis="x", labelsize=9)
     axes.xaxis.get_major_locator().set_params(nbins=4)
-    axes.grid(axis="x", color="#E4E4E4")
+    axes.grid(axis="x", color=GRID)
 
 
 def seed_differences(row, found):
@@ -158,7 +158,7 @@ def strips(groups, xlabel):
     for label, (_, values) in zip(axes.get_yticklabels(), lines, strict=True):
         label.set_weight("bold" if values is None else "normal")
     axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x", color="#E4E4E4")
+    axes.grid(axis="x", color=GRID)
     figure.suptitle("a point: one run · a line: the mean", fontsize=10, x=0.01, ha="left")
     return figure
 

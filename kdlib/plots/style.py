@@ -24,6 +24,12 @@ WIDTH = 6.0
 DPI = 110
 """Pixels an inch: a figure of full width is 660 pixels wide."""
 
+GRID = "#E4E4E4"
+"""Colour of lines that only guide the eye."""
+
+DASHED = {"color": "black", "linestyle": (0, (2, 1)), "linewidth": 1.5}
+"""A line that marks a reference value."""
+
 CLASS_COLORS = {
     "Building": "#D55E00",
     "Land": "#F0E2B6",
