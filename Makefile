@@ -12,8 +12,8 @@ UV := _build/uv/bin/uv
 BUILD := $(CURDIR)/$(BIN)/jupyter-book build -W -n --keep-going --all
 
 .DEFAULT_GOAL := help
-.PHONY: help book run chapter store student instructor slides test test-jax test-colab mutants \
-	mutation in-colab gpu models lint stamp screenshots pdf figures vendor lock clean
+.PHONY: help book run chapter store student instructor slides test test-jax test-colab test-gpu \
+	mutants mutation in-colab gpu models lint stamp screenshots pdf figures vendor lock clean
 
 help: ## list these commands
 	@echo "Usage: make COMMAND [PYTHON=python3.12] [CHAPTER=04] [KD_MODE=full]"
@@ -57,6 +57,15 @@ test-jax: $(VENV)/kdlib ## test the library on Keras with JAX
 
 test-colab: .venv-colab/kdlib ## test the library with the versions that Colab has
 	.venv-colab/bin/python -m pytest kdlib tests/unit $(ARGS)
+
+# In this order: a machine without a GPU is refused before anything is installed. All chapters run
+# twice: for the record, with every teacher trained anew, and against the stored outputs.
+test-gpu: ## run every chapter in full mode on a GPU, record it, and compare the outputs
+	@$(PYTHON) book/tools/gpu.py driver
+	$(MAKE) gpu
+	$(BIN)/python book/tools/gpu.py keras
+	$(BIN)/python book/tools/execute.py run --mode full --gpu
+	KD_MODE=full $(BIN)/python -m pytest tests/notebooks/test_rerun.py $(ARGS)
 
 mutants: $(VENV)/kdlib ## put each known fault into the library: does its test notice? ARGS="teacher"
 	$(BIN)/python tests/mutants/run.py $(ARGS)

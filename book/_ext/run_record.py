@@ -1,7 +1,8 @@
 """Sphinx extension: the directive ``run-record``, a table of the stored runs.
 
 It shows how long each chapter took, how much memory, and on what, as `make store` recorded it in
-``book/_data/runs.json``.
+``book/_data/runs.json``, and beside it what `make test-gpu` recorded on a GPU, in
+``book/_data/runs_gpu.json``. Without such a record the page says that there is none.
 """
 
 import json
@@ -11,20 +12,43 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 RECORD = Path("book", "_data", "runs.json")
-COLUMNS = ("chapter", "mode", "minutes", "peak memory", "device", "TensorFlow", "Keras", "NumPy")
+GPU_RECORD = RECORD.with_name("runs_gpu.json")
+COLUMNS = (
+    *("chapter", "mode", "minutes", "peak memory", "device"),
+    *("minutes on a GPU", "GPU memory", "TensorFlow", "Keras", "NumPy"),
+)
 
 
-def row(run):
-    """Return the cells of one run, without the chapter's name."""
+def row(run, on_gpu):
+    """Return the cells of one run, without the chapter's name; `on_gpu` is None if not recorded."""
+    gpu = ("–", "–") if on_gpu is None else (minutes(on_gpu), gib(on_gpu["gpu_peak_memory_mib"]))
     return (
-        run["mode"],
-        f"{run['seconds'] / 60:.1f}",
-        f"{run['peak_memory_mib'] / 1024:.1f} GiB",
-        run["device"],
-        run["tensorflow"],
-        run["keras"],
-        run["numpy"],
+        *(run["mode"], minutes(run), gib(run["peak_memory_mib"]), run["device"]),
+        *gpu,
+        *(run["tensorflow"], run["keras"], run["numpy"]),
     )
+
+
+def minutes(run):
+    """Return how long a run took."""
+    return f"{run['seconds'] / 60:.1f}"
+
+
+def gib(mib):
+    """Return mebibytes as gibibytes."""
+    return f"{mib / 1024:.1f} GiB"
+
+
+def about_the_gpu(record):
+    """Return what the columns on the GPU mean: on which one, or that nothing is recorded."""
+    if not record:
+        return (
+            "No run on a GPU has been recorded yet, so these two columns are empty. "
+            "make test-gpu fills them, on a machine with an NVIDIA GPU."
+        )
+    found = {(run["gpu"], run["tensorflow"], run["mode"]) for run in record.values()}
+    on = "; ".join(f"{gpu}, TensorFlow {version}, {mode} mode" for gpu, version, mode in found)
+    return f"On a GPU: {on}. Its memory is the most that TensorFlow used of it at one time."
 
 
 def table(rows):
@@ -46,14 +70,21 @@ class RunRecord(SphinxDirective):
     """The table of stored runs."""
 
     def run(self):
-        """Return the table, or a sentence if no run is recorded."""
-        path = Path(self.env.srcdir, RECORD)
-        self.env.note_dependency(str(path))
-        record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        """Return the table and a sentence on the GPU."""
+        record, on_gpu = self.read(RECORD), self.read(GPU_RECORD)
         if not record:
             return [nodes.paragraph("", "No run has been recorded yet.")]
-        rows = [(name.replace("_", " "), *row(run)) for name, run in sorted(record.items())]
-        return [table([COLUMNS, *rows])]
+        rows = [
+            (name.replace("_", " "), *row(run, on_gpu.get(name)))
+            for name, run in sorted(record.items())
+        ]
+        return [table([COLUMNS, *rows]), nodes.paragraph("", about_the_gpu(on_gpu))]
+
+    def read(self, name):
+        """Return a record of runs, empty if there is none."""
+        path = Path(self.env.srcdir, name)
+        self.env.note_dependency(str(path))
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def setup(app):

@@ -4,6 +4,8 @@
 
     execute.py store [--chapter 04]     run, then write the outputs into notebooks/
     execute.py run [--chapter 04]       run into _build/run/source, notebooks/ stays as it is
+    execute.py run --gpu                the same on a GPU, every teacher trained anew; the record
+                                        goes into book/_data/runs_gpu.json
 
 Each chapter has one kernel and a limit on its time. A run counts only if no cell fails, nothing
 is written to standard error, no output names a folder of this machine, and all checks of the
@@ -20,9 +22,19 @@ import time
 from pathlib import Path
 
 import nbformat
+from gpu import not_used
 from guard import RUN_RULES
 from nbclient import NotebookClient
-from project import LIMITS, RECORD, ROOT, chapter, chapters, kernel_environment, mode
+from project import (
+    GPU_RECORD,
+    LIMITS,
+    RECORD,
+    ROOT,
+    chapter,
+    chapters,
+    kernel_environment,
+    mode,
+)
 from stamp import normalise
 
 RUN = ROOT / "_build" / "run" / "source"
@@ -33,11 +45,18 @@ PROBE = """
 import json, platform, resource, sys
 from importlib.metadata import version
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+import tensorflow as tf
 from kdlib import runtime
+used = {}
+for gpu in tf.config.list_physical_devices("GPU")[:1]:
+    used["gpu_peak_memory_mib"] = round(
+        tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20)
+    used["gpu"] = tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
 print(json.dumps({
     "peak_memory_mib": round(peak / (2**20 if sys.platform == "darwin" else 2**10)),
     "mode": runtime.mode(),
     "device": runtime.device_kind(),
+    **used,
     "python": platform.python_version(),
     **{name: version(name) for name in ("tensorflow", "keras", "numpy")},
 }))
@@ -119,9 +138,9 @@ def read_record(root):
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def write_record(root, record):
+def write_record(root, record, name=RECORD):
     """Write the record of runs under `root`."""
-    path = Path(root, RECORD)
+    path = Path(root, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -165,21 +184,25 @@ def main():
     parser.add_argument("command", choices=("store", "run"))
     parser.add_argument("--chapter", help="run this chapter alone, such as 04")
     parser.add_argument("--mode", choices=tuple(LIMITS), help="instead of KD_MODE")
-    parser.add_argument("--fresh-cache", action="store_true", help="train every teacher anew")
-    parser.add_argument("--require-gpu", action="store_true", help="fail if it ran on the CPU")
+    parser.add_argument("--gpu", action="store_true", help="fail if a chapter did not use the GPU")
     options = parser.parse_args()
     paths = [chapter(options.chapter)] if options.chapter else chapters()
     root = ROOT if options.command == "store" else copy_book()
     with tempfile.TemporaryDirectory() as cache:
         try:
-            fresh = cache if options.fresh_cache else None
+            fresh = cache if options.gpu else None
             record = run_all(paths, root, options.mode or mode(), fresh)
         except ChapterFailed as error:
             sys.exit(f"\n{error}")
-    if options.require_gpu:
-        on_cpu = [path.stem for path in paths if record[path.stem]["device"] != "GPU"]
-        if on_cpu:
-            sys.exit(f"These chapters ran without a GPU: {', '.join(on_cpu)}")
+    if options.gpu:
+        keep_gpu_record({path.stem: record[path.stem] for path in paths})
+
+
+def keep_gpu_record(record):
+    """Write the record of runs on a GPU beside that of the stored runs, if the GPU was used."""
+    if problems := not_used(record):
+        sys.exit("Not recorded:\n  " + "\n  ".join(problems))
+    write_record(ROOT, record, GPU_RECORD)
 
 
 if __name__ == "__main__":

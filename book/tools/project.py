@@ -10,6 +10,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = Path("book", "_data", "runs.json")
+GPU_RECORD = RECORD.with_name("runs_gpu.json")
 
 # Seconds that a whole chapter may take before it is stopped. The chapters aim at 2 minutes and
 # 20 minutes on two cores; the limits leave room for a busy machine.

@@ -1,11 +1,12 @@
 """Reading folders of images and masks, and writing them as the Dubai data set is laid out."""
 
 import concurrent.futures
+import contextlib
 import re
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from kdlib.data.classes import DUBAI_PALETTE
 from kdlib.data.imageset import ImageSet
@@ -195,6 +196,10 @@ def _read_pair(folder, image_path, mask_path, palette):
 def read_image(path, title=None):
     """Return the colours of an image file: red, green and blue, whatever the mode of the file.
 
+    A camera that was held upright, or a drone that flew on its side, stores the picture lying and
+    notes beside it how to turn it (the EXIF orientation). The picture is turned, so that it is the
+    one that viewers and browsers show.
+
     Parameters
     ----------
     path : path
@@ -205,7 +210,7 @@ def read_image(path, title=None):
     Returns
     -------
     numpy.ndarray
-        uint8, shape (height, width, 3).
+        uint8, shape (height, width, 3), after turning.
 
     Raises
     ------
@@ -234,7 +239,7 @@ def read_image(path, title=None):
         with Image.open(path) as file:
             if file.mode in _MODES:
                 # Palette PNGs hold indices, no colours.
-                return np.asarray(file.convert("RGB"))
+                return np.asarray(_upright(file).convert("RGB"))
             mode = file.mode
     except Image.DecompressionBombError as error:
         raise ValueError(f"{title} is too large: {error} Cut it into smaller images.") from error
@@ -247,3 +252,10 @@ def read_image(path, title=None):
         f"{title} has pixels of PIL's mode {mode!r}, more than 8 bits a channel. Which value "
         "should become 0 and which 255 only you can say: convert it to 8 bits."
     )
+
+
+def _upright(file):
+    """Turn a picture as its EXIF orientation says. EXIF that cannot be read says nothing."""
+    with contextlib.suppress(SyntaxError):
+        return ImageOps.exif_transpose(file)
+    return file

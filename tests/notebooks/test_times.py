@@ -5,7 +5,8 @@ import re
 
 import nbformat
 import pytest
-from project import RECORD, ROOT, chapters
+from gpu import not_used
+from project import GPU_RECORD, RECORD, ROOT, chapters
 
 from kdlib import checklist
 
@@ -64,6 +65,14 @@ def test_full_mode_takes_as_long_as_the_chapters_say(stated):
         assert run["mode"] == "full" and measured < said * AS_MEASURED, name
         # "Under a minute" is an upper bound only.
         assert said <= 1 or measured > said / AS_MEASURED, name
+
+
+def test_what_is_recorded_on_a_gpu_was_run_there(stated):
+    path = ROOT / GPU_RECORD
+    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    assert not_used(record) == []
+    assert set(record) in (set(), set(stated))
+    assert {run["mode"] for run in record.values()} <= {"full"}
 
 
 def test_how_to_read_says_the_same(stated):

@@ -97,6 +97,34 @@ def test_an_image_with_more_pixels_than_pil_reads(tmp_path, monkeypatch):
         read_image(tmp_path / "large.png")
 
 
+# How the stored picture is turned for each EXIF orientation, by its definition: which side of the
+# picture the first stored row is, and which the first stored column (Exif 2.3, tag 274).
+UPRIGHT = {
+    1: lambda a: a,  # top, left
+    2: lambda a: a[:, ::-1],  # top, right
+    3: lambda a: a[::-1, ::-1],  # bottom, right
+    4: lambda a: a[::-1],  # bottom, left
+    5: lambda a: a.swapaxes(0, 1),  # left, top
+    6: lambda a: a[::-1].swapaxes(0, 1),  # right, top
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),  # right, bottom
+    8: lambda a: a[:, ::-1].swapaxes(0, 1),  # left, bottom
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_a_picture_is_turned_as_its_exif_orientation_says(orientation, tmp_path):
+    stored = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype="uint8")
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(stored).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), UPRIGHT[orientation](stored))
+
+
+def test_exif_that_cannot_be_read_says_nothing(tmp_path):
+    Image.new("RGB", (6, 4)).save(tmp_path / "a.png", exif=b"no such thing")
+    assert read_image(tmp_path / "a.png").shape == (4, 6, 3)
+
+
 def test_unknown_colour_names_the_file(folder):
     mask = np.broadcast_to(PALETTE[1], (33, 48, 3)).copy()
     mask[3, 4:6] = (245, 166, 35)

@@ -74,6 +74,23 @@ def test_bad_files_are_reported_and_the_rest_is_done(image, tmp_path, capsys):
     assert read(out / "last_mask.png").shape == (17, 20, 3)
 
 
+def test_a_photograph_that_lies_on_its_side_is_turned_first(image, tmp_path, capsys):
+    """Orientation 6: stored lying, to be shown a quarter turn with the clock."""
+    lying, exif = Image.fromarray(np.rot90(image).copy()), Image.Exif()
+    exif[0x0112] = 6
+    for suffix in ("png", "tiff"):
+        folder = tmp_path / suffix
+        folder.mkdir()
+        lying.save(folder / f"side.{suffix}", exif=exif)
+        command = [str(folder / f"side.{suffix}"), "--quiet", "--network", "student-scratch"]
+        assert predict.main([*command, "--trained-on", "city"]) == 0
+        labels = tiles.segment(kdlib.pretrained("student-scratch", "city"), image)
+        np.testing.assert_array_equal(read(folder / "side_mask.png"), data.decode(labels))
+        overlay = tiles.overlay(image, labels)
+        np.testing.assert_array_equal(read(folder / "side_overlay.png"), overlay)
+        assert f"side.{suffix}, 64 × 50 pixels: " in capsys.readouterr().out
+
+
 def test_nothing_is_replaced_without_leave(image, tmp_path, capsys):
     arguments = [str(tmp_path / "park.png"), "--quiet"]
     (tmp_path / "park_overlay.png").write_text("dear to somebody")
