@@ -8,7 +8,7 @@ from kdlib.study.arms import Arm, Plan
 
 TEMPERATURES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 ALPHAS = (0.0, 0.3, 0.7)
-CONFIGURATIONS = 72
+CONFIGURATIONS = 60
 BATCH_SIZES = (4, 8, 20)
 CROPS = 1600
 """Crops that each of these trainings sees, in 8 epochs: a fifth of those of the main plan."""
