@@ -85,6 +85,10 @@ class KeptBatches(keras.utils.PyDataset):
         """Go on to the next epoch; ``fit`` calls this."""
         self.batches.on_epoch_end()
 
+    def release(self):
+        """Let go of images and logits: TensorFlow holds on to every data set that it has read."""
+        self.batches.patches = self._logits = None
+
 
 def _key(batches, teacher, epochs):
     meant = [getattr(batches, name) for name in _MEANT]

@@ -65,6 +65,8 @@ def train(arm, split, seed, teacher=None, callbacks=(), keep=None):
     if keep is not None:
         batches = KeptBatches(batches, source, arm.recipe.epochs, keep)
     recipes.fit(distiller, patches, arm.recipe, seed, callbacks, batches=batches)
+    if keep is not None:
+        batches.release()
     return network
 
 
