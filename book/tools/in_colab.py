@@ -16,9 +16,10 @@ from packaging.requirements import Requirement
 from project import ROOT
 from stamp import bootstrap
 
-# What chapter 10 installs for itself.
+# What chapters 08 and 10 install for themselves.
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRA = PROJECT["optional-dependencies"]["export"]
+EXTRAS = PROJECT["optional-dependencies"]
+EXTRA = [text for name in ("tune", "export") for text in EXTRAS[name]]
 
 OURS = {"kdlib", "patchify", *(Requirement(text).name for text in EXTRA)}
 

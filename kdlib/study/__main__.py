@@ -1,11 +1,10 @@
 """The command ``python -m kdlib.study``."""
 
 import argparse
-import os
-import subprocess
 import sys
 from pathlib import Path
 
+from kdlib.study import workers
 from kdlib.study.cost import costs
 from kdlib.study.cost import render as render_costs
 from kdlib.study.overview import overview
@@ -51,35 +50,8 @@ def _start_workers(options):
     command += ["--out", str(options.out)]
     command += ["--only", options.only] if options.only else []
     # One bar is enough: it counts the runs of all.
-    workers = [
-        subprocess.Popen(
-            command + (["--quiet"] if number or options.quiet else []),
-            preexec_fn=_keep_to(_share_of_cores(number, options.workers)),
-        )
-        for number in range(options.workers)
-    ]
-    try:
-        return max(worker.wait() for worker in workers)
-    finally:
-        for worker in workers:
-            worker.terminate()
-
-
-def _share_of_cores(number, workers):
-    """Return the processor cores for one of several workers, or None where that cannot be set.
-
-    Two workers with a core each do half as much again in a second as one with both: most steps of
-    so small a network are too short to be divided.
-    """
-    if not hasattr(os, "sched_getaffinity"):
-        return None
-    cores = sorted(os.sched_getaffinity(0))
-    return cores[number % len(cores) :: workers] if workers <= len(cores) else cores
-
-
-def _keep_to(cores):
-    """Return what keeps a process that is being started to some cores, or None."""
-    return cores and (lambda: os.sched_setaffinity(0, cores))
+    quiet = [number > 0 or options.quiet for number in range(options.workers)]
+    return workers.run([command + ["--quiet"] * each for each in quiet])
 
 
 def _said(error):

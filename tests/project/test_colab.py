@@ -17,14 +17,14 @@ from pathlib import Path
 import nbformat
 import pip
 import pytest
-from in_colab import EXTRA, PROJECT, arguments
+from in_colab import EXTRA, EXTRAS, PROJECT, arguments
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from project import ROOT, chapter
 from stamp import bootstrap
 
 LISTS = sorted((ROOT / "tests" / "project" / "colab").glob("pip-freeze*.txt"))
-NEEDED_FOR_EXPORT = {canonicalize_name(Requirement(text).name) for text in EXTRA}
+NEEDED_BY_CHAPTERS = {canonicalize_name(Requirement(text).name) for text in EXTRA}
 RESOLVE = "import runpy, sys; sys.argv[0] = 'pip'; runpy.run_module('pip', run_name='__main__')"
 
 
@@ -65,7 +65,7 @@ def colab(request, tmp_path_factory):
 def wheels(tmp_path_factory):
     """Make wheels that hold nothing but what packages say they require, and an old NumPy."""
     folder = tmp_path_factory.mktemp("wheels")
-    there = map(importlib.metadata.distribution, ("patchify", *sorted(NEEDED_FOR_EXPORT)))
+    there = map(importlib.metadata.distribution, ("patchify", *sorted(NEEDED_BY_CHAPTERS)))
     for name, version, requires in (
         ("kdlib", "0", PROJECT["dependencies"]),
         ("numpy", "1.26.4", ()),
@@ -104,16 +104,17 @@ def test_the_bootstrap_cell_changes_no_package_of_colab(colab, wheels):
     assert set(installed_by(colab, wheels, *given)) == {"kdlib", "patchify"}
 
 
-def test_the_packages_for_export_change_no_package_of_colab(colab, wheels):
+def test_the_packages_of_single_chapters_change_no_package_of_colab(colab, wheels):
     """With all that they ask for. The backport is not needed on Colab's Python, and left out."""
     found = set(installed_by(colab, wheels, *EXTRA))
-    assert found == NEEDED_FOR_EXPORT | {"backports-strenum"}
+    assert found == NEEDED_BY_CHAPTERS | {"backports-strenum"}
 
 
-def test_chapter_10_installs_these_packages_alone():
-    cells = nbformat.read(chapter("10"), as_version=4).cells
+@pytest.mark.parametrize(("number", "extra"), [("08", "tune"), ("10", "export")])
+def test_a_chapter_installs_its_packages_alone(number, extra):
+    cells = nbformat.read(chapter(number), as_version=4).cells
     (source,) = [cell.source for cell in cells if "packages = [" in cell.source]
-    assert ast.literal_eval(re.search(r"packages = (\[.*?\])", source, re.DOTALL)[1]) == EXTRA
+    assert ast.literal_eval(re.search(r"packages = (\[.*?\])", source, re.DOTALL)[1]) == EXTRAS[extra]
     assert '"install", "-q", "--no-deps", *packages' in source
 
 

@@ -16,12 +16,13 @@ import pytest
 from kdlib import data, metrics, models
 from kdlib.data import N_CLASSES, VOID
 from kdlib.study import bench, claims, provenance, runner, searches
-from kdlib.study.__main__ import _share_of_cores, main
+from kdlib.study.__main__ import main
 from kdlib.study.arms import Arm, Plan, Run
 from kdlib.study.overview import overview, seconds_left
 from kdlib.study.plans import PLANS, find
 from kdlib.study.record import RESULTS, Record, work_folder
 from kdlib.study.runner import work_through
+from kdlib.study.workers import share_of_cores
 from tests.unit import tiny_study
 
 SMOKE = find("smoke")
@@ -248,12 +249,12 @@ def test_what_is_recorded_fits_the_plans(plan):
 )
 def test_workers_divide_the_cores(monkeypatch, workers, shares):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3, 4}, raising=False)
-    assert [_share_of_cores(number, workers) for number in range(workers)] == shares
+    assert [share_of_cores(number, workers) for number in range(workers)] == shares
 
 
 def test_cores_are_left_alone_where_the_system_does_not_divide_them(monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    assert _share_of_cores(0, 2) is None
+    assert share_of_cores(0, 2) is None
     assert provenance.device().startswith(("CPU", "GPU"))
 
 

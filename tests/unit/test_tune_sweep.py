@@ -1,0 +1,101 @@
+"""What a sweep can tell, on numbers worked out by hand."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from kdlib.study.arms import Run
+from kdlib.study.plans import find
+from kdlib.tune import sweep
+from kdlib.tune.sweep import Sweep
+
+
+def grid(scores):
+    scores = np.asarray(scores, float)
+    return Sweep(
+        tuple(range(scores.shape[0])),
+        tuple(2.0**place for place in range(scores.shape[1])),
+        tuple(range(scores.shape[2])),
+        scores,
+    )
+
+
+def test_the_noise_is_the_residual_of_a_two_way_table():
+    rng = np.random.default_rng(0)
+    seeds, cells = rng.normal(size=4), rng.normal(size=(2, 3))
+    pure = grid(cells[..., None] + seeds)
+    assert sweep.noise(pure) == (pytest.approx(0, abs=1e-12), 5 * 3)
+    noisy = pure.scores + rng.normal(0, 0.1, (2, 3, 4))
+    flat = noisy.reshape(6, 4)
+    design = np.hstack([np.kron(np.eye(6), np.ones((4, 1))), np.tile(np.eye(4), (6, 1))])
+    rest = np.linalg.lstsq(design, flat.ravel(), rcond=None)[0]
+    squares = ((flat.ravel() - design @ rest) ** 2).sum()
+    assert sweep.noise(grid(noisy))[0] == pytest.approx(np.sqrt(squares / 15))
+
+
+def test_the_least_difference_is_students():
+    scores = np.random.default_rng(0).normal(size=(2, 3, 4))
+    deviation, freedom = sweep.noise(grid(scores))
+    for comparisons in (1, 5):
+        expected = stats.t.ppf(1 - 0.025 / comparisons, freedom) * deviation * np.sqrt(2 / 4)
+        assert sweep.least_difference(grid(scores), comparisons) == pytest.approx(expected)
+
+
+def test_ties_and_gaps():
+    scores = np.array([[[0.50, 0.52], [0.51, 0.51], [0.10, 0.12], [0.5, np.nan]]])
+    found = grid(scores)
+    assert sweep.tied(found).tolist() == [[True, True, False, False]]
+    assert found.best() in ((0, 1.0), (0, 2.0))
+    assert found.complete.tolist() == [[True, True, True, False]]
+    assert np.isnan(found.means[0, 3])
+    assert sweep.whole(found).temperatures == (1.0, 2.0, 4.0)
+
+
+def test_chance_keeps_seeds_and_the_other_setting_apart():
+    scores = np.arange(12.0).reshape(2, 3, 2)
+    found = grid(scores)
+    rng = np.random.default_rng(0)
+    # A mean over T of shuffled values of the same α and seed: the spread over α stays.
+    assert sweep.spread(rng.permuted(scores, axis=1), 0) == sweep.spread(scores, 0) == 6
+    # Two values of α, one seed, one T: either order has the same spread.
+    assert set(sweep.by_chance(grid(scores[:, :1, :1]), 0, 5, rng)) == {6.0}
+    # Exactly: two α and one seed over three T have 36 equally likely ways.
+    ways = [
+        np.ptp((np.array(a) + np.array(b)) / 2)
+        for a in itertools.permutations(scores[0, :, 0])
+        for b in itertools.permutations(scores[1, :, 0])
+    ]
+    drawn = sweep.by_chance(grid(scores[:, :, :1]), 1, 4000, rng)
+    assert drawn.mean() == pytest.approx(np.mean(ways), abs=0.05)
+    assert sweep.by_chance(found, 1, 3, np.random.default_rng(0)).shape == (3,)
+
+
+def test_a_sweep_is_made_of_recorded_runs():
+    confusion = np.diag([1, 2, 3, 4, 5, 0]).tolist()
+    runs = {
+        Run("sweep", arm, 1): {"validation": {"confusion": confusion}}
+        for arm in ("t4-alpha0p3", "alpha1")
+    }
+    found = sweep.from_record(runs)
+    assert np.isfinite(found.scores).sum() == 1
+    assert found.scores[found.alphas.index(0.3), found.temperatures.index(4.0), 1] == 1.0
+    assert found.alone["alpha1"][1] == 1.0 and np.isnan(found.alone["scratch"]).all()
+    names = {arm.name for arm in find("sweep").arms}
+    points = {sweep.point(t, a) for t in found.temperatures for a in found.alphas}
+    assert names == points | set(sweep.LABELS_ALONE)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: grid(np.full((1, 1, 2), np.nan)).best(), "no point of the sweep has all its"),
+        (lambda: sweep.whole(grid(np.full((1, 1, 2), np.nan))), "no temperature of the sweep"),
+        (lambda: sweep.noise(grid(np.ones((1, 1, 3)))), "1 points have all of 3 seeds"),
+        (lambda: sweep.noise(grid(np.ones((2, 2, 1)))), "4 points have all of 1 seeds"),
+    ],
+)
+def test_too_little_is_an_error(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
