@@ -127,7 +127,7 @@ def decoupled(teacher, student, labels, weight=None, temperature=4.0, target=1.0
     --------
     >>> value = decoupled([[2.0, 0.0, 1.0]], [[0.0, 0.0, 0.0]], [0], temperature=1.0, others=0.0)
     >>> print(f"{float(value[0]):.4f}")
-    0.2246
+    0.2291
     """
     target = checked_positive(target, "target", zero=True)
     others = checked_positive(others, "others", zero=True)

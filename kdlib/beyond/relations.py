@@ -53,7 +53,7 @@ def channel_wise(teacher, student, weight=None, temperature=1.0):
     >>> teacher, student = np.zeros((2, 1, 2, 2, 1))
     >>> teacher[0, 0, 0, 0] = 2.0
     >>> print(f"{float(channel_wise(teacher, student)[0]):.4f}")
-    0.3450
+    0.4680
     """
     temperature = checked_temperature(temperature)
     teacher, student = checked_maps(teacher, student)
