@@ -15,10 +15,15 @@ X, Y, WEIGHT = batch()
 SETTINGS = {"sample_weight": WEIGHT, "batch_size": 4, "verbose": 0}
 
 
-def build(term, alpha=0.3, weight=0.5, optimizer=None, **options):
+# Most tests run step by step: compiling would take most of their time.
+EAGER = {"run_eagerly": True}
+
+
+def build(term, alpha=0.3, weight=0.5, optimizer=None, run_eagerly=True, **options):
     model = BeyondDistiller(*pair(dropout=0.0, **options), term)
     optimizer = optimizer or keras.optimizers.SGD(0.1)
-    model.compile(optimizer, alpha=alpha, temperature=2.0, weight=weight)
+    how = {"alpha": alpha, "temperature": 2.0, "run_eagerly": run_eagerly}
+    model.compile(optimizer, weight=weight, **how)
     return model
 
 
@@ -34,13 +39,14 @@ def evaluate(model):
 @pytest.fixture(scope="module")
 def adapted():
     term = METHODS["hint"](layers=[("c2", "c2"), "c1"])
-    return build(term, normalization="batch", optimizer=keras.optimizers.Adam(0.01))
+    adam = keras.optimizers.Adam(0.01)
+    return build(term, normalization="batch", optimizer=adam, run_eagerly=False)
 
 
 def test_the_loss_is_the_distillers_plus_the_weighted_term_on_logits_with_labels():
     model = build(METHODS["decoupled"]())
     plain = Distiller(model.student, model.teacher)
-    plain.compile("sgd", alpha=0.3, temperature=2.0)
+    plain.compile("sgd", alpha=0.3, temperature=2.0, **EAGER)
     base, found = evaluate(plain), evaluate(model)
     z_t, z_s = (maps(m, "logits") for m in (model.teacher, model.student))
     term = float(ops.mean(beyond.decoupled(z_t, z_s, Y, WEIGHT)))
@@ -53,7 +59,7 @@ def test_the_loss_is_the_distillers_plus_the_weighted_term_on_logits_with_labels
 def test_with_weight_zero_it_trains_like_the_distiller():
     model = build(METHODS["correlation"](), weight=0.0, normalization="batch")
     plain = Distiller(*pair(dropout=0.0, normalization="batch"))
-    plain.compile(keras.optimizers.SGD(0.1), alpha=0.3, temperature=2.0)
+    plain.compile(keras.optimizers.SGD(0.1), alpha=0.3, temperature=2.0, **EAGER)
     histories = [m.fit(X, Y, epochs=3, **SETTINGS).history for m in (model, plain)]
     np.testing.assert_allclose(histories[0]["loss"], histories[1]["loss"], rtol=1e-5)
     for a, b in zip(values(model.student.variables), values(plain.student.variables), strict=True):
@@ -63,7 +69,7 @@ def test_with_weight_zero_it_trains_like_the_distiller():
 def test_a_term_over_logits_is_a_loss_of_the_plain_distiller():
     model = Distiller(*pair(dropout=0.0))
     term = METHODS["channel-wise"]()
-    model.compile("sgd", distillation_loss_fn=term, alpha=0.0, temperature=2.0)
+    model.compile("sgd", distillation_loss_fn=term, alpha=0.0, temperature=2.0, **EAGER)
     z_t, z_s = (maps(m, "logits") for m in (model.teacher, model.student))
     expected = float(ops.mean(beyond.channel_wise(z_t, z_s, WEIGHT, temperature=2.0)))
     assert evaluate(model)["loss"] == pytest.approx(expected, rel=1e-4)
@@ -174,7 +180,7 @@ def test_what_cannot_be_distilled_is_refused():
             model.compile("sgd", weight=weight)
     with pytest.raises(ValueError, match="temperature is 0"):
         model.compile("sgd", temperature=0)
-    model.compile("sgd")
+    model.compile("sgd", **EAGER)
     with pytest.raises(ValueError, match="adapter=True"):
         model.evaluate(X, Y, **SETTINGS)
 
@@ -186,7 +192,7 @@ def test_an_ensemble_gives_the_mean_of_soft_targets_and_teaches():
     z = ops.convert_to_numpy(logits_model(teacher)(X))
     np.testing.assert_allclose(softening.softmax(z, 2.0), mean, atol=1e-5)
     model = Distiller(network(2, 1), teacher)
-    model.compile("sgd", temperature=2.0)
+    model.compile("sgd", temperature=2.0, **EAGER)
     before = values(teacher.variables)
     model.fit(X, Y, **SETTINGS)
     for a, b in zip(before, values(teacher.variables), strict=True):
@@ -224,12 +230,12 @@ CROSS_ENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 def test_in_keras_distillation_a_term_has_our_value(term):
     student, teacher = small(2, 1), small(3, 2)
     ours = BeyondDistiller(student, teacher, term)
-    ours.compile("sgd")
+    ours.compile("sgd", **EAGER)
     expected = ours.evaluate(X, Y, batch_size=4, verbose=0, return_dict=True)["term"]
     theirs = keras.distillation.Distiller(
         teacher, student, distillation_losses=[TermDistillation(term)], student_loss_weight=0.5
     )
-    theirs.compile("sgd", loss=CROSS_ENTROPY)
+    theirs.compile("sgd", loss=CROSS_ENTROPY, **EAGER)
     found = theirs.evaluate(X, Y, batch_size=4, verbose=0, return_dict=True)
     assert found["distillation_loss"] == pytest.approx(expected, rel=1e-4)
     assert np.isfinite(theirs.fit(X, Y, batch_size=4, verbose=0).history["loss"]).all()
@@ -241,12 +247,12 @@ def test_in_keras_distillation_a_term_has_our_value(term):
 def test_both_distillers_agree_on_soft_targets():
     student, teacher = small(2, 1), small(3, 2)
     ours = BeyondDistiller(student, teacher, METHODS["squared-error"]())
-    ours.compile("sgd", alpha=0.3, temperature=2.0, weight=0.0)
+    ours.compile("sgd", alpha=0.3, temperature=2.0, weight=0.0, **EAGER)
     soft = keras.distillation.LogitsDistillation(2.0, loss=keras.losses.KLDivergence())
     theirs = keras.distillation.Distiller(
         teacher, student, distillation_losses=[soft], student_loss_weight=0.3
     )
-    theirs.compile("sgd", loss=CROSS_ENTROPY)
+    theirs.compile("sgd", loss=CROSS_ENTROPY, **EAGER)
     first, second = (
         m.evaluate(X, Y, batch_size=4, verbose=0, return_dict=True) for m in (ours, theirs)
     )
