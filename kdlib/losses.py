@@ -65,7 +65,7 @@ def kl_divergence(teacher_logits, student_logits, temperature=1.0):
     0.3278
     """
     temperature = checked_temperature(temperature)
-    teacher, student = _as_float(teacher_logits), _as_float(student_logits)
+    teacher, student = as_float(teacher_logits), as_float(student_logits)
     _check_shapes(teacher, student)
     if teacher.dtype != student.dtype:
         teacher, student = ops.cast(teacher, "float64"), ops.cast(student, "float64")
@@ -256,7 +256,14 @@ class _FunctionLoss(keras.losses.Loss):
         return cls(keras.saving.deserialize_keras_object(config["fn"]), config["name"])
 
 
-def _as_float(logits):
+def as_float(logits):
+    """Return a tensor of float32, or of float64 if the logits are, or raise ``ValueError``.
+
+    Examples
+    --------
+    >>> as_float([1, 2]).shape[0]
+    2
+    """
     # NumPy looks at lists first: it says in Python's terms what cannot be an array.
     logits = np.asarray(logits) if isinstance(logits, (list, tuple)) else logits
     kind = str(getattr(logits, "dtype", type(logits).__name__))

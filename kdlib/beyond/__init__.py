@@ -1,0 +1,73 @@
+"""Beyond logits: other things that a student can be taught, under one interface.
+
+A method is a function ``(teacher, student, weight=None, ...)`` that returns weighted values whose
+mean is the loss. A :class:`Term` makes a Keras loss of it, over logits or over named layers, and
+:class:`BeyondDistiller` trains with it. :data:`METHODS` names the terms:
+
+>>> term = METHODS["channel-wise"](options={"temperature": 4.0})
+>>> term.layers
+(('logits', 'logits'),)
+"""
+
+from functools import partial
+
+from kdlib.beyond.boundary import boundary_weight, boundary_weighted
+from kdlib.beyond.dark_knowledge import (
+    boundary_distance,
+    confusion_pairs,
+    share_near_boundary,
+)
+from kdlib.beyond.distiller import BeyondDistiller, with_features
+from kdlib.beyond.features import attention, hint
+from kdlib.beyond.in_keras import TermDistillation
+from kdlib.beyond.logits import decoupled, squared_error, standardised
+from kdlib.beyond.relations import channel_wise, correlation, pair_wise
+from kdlib.beyond.teachers import (
+    ASSISTANT_FILTERS,
+    MeanOfProbabilities,
+    ensemble,
+    multi_assistant_unet_model,
+)
+from kdlib.beyond.term import Term
+
+METHODS = {
+    "squared-error": partial(Term, squared_error),
+    "standardised": partial(Term, standardised),
+    "decoupled": partial(Term, decoupled),
+    "channel-wise": partial(Term, channel_wise),
+    "correlation": partial(Term, correlation),
+    "boundary": partial(Term, boundary_weighted),
+    "attention": partial(Term, attention, layers=("c5", "u7", "u9")),
+    "hint": partial(Term, hint, layers=("c5",), adapter=True),
+    "pair-wise": partial(Term, pair_wise, layers=("c5",)),
+    "channel-wise-features": partial(Term, channel_wise, layers=("u9",), adapter=True),
+}
+"""Each method by name: call it for a :class:`Term`, with other ``layers`` or ``options`` if wanted.
+
+The layers are those of the U-Nets of :mod:`kdlib.unet`.
+"""
+
+__all__ = [
+    "ASSISTANT_FILTERS",
+    "METHODS",
+    "BeyondDistiller",
+    "MeanOfProbabilities",
+    "Term",
+    "TermDistillation",
+    "attention",
+    "boundary_distance",
+    "boundary_weight",
+    "boundary_weighted",
+    "channel_wise",
+    "confusion_pairs",
+    "correlation",
+    "decoupled",
+    "ensemble",
+    "hint",
+    "multi_assistant_unet_model",
+    "pair_wise",
+    "share_near_boundary",
+    "squared_error",
+    "standardised",
+    "with_features",
+]

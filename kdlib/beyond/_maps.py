@@ -1,0 +1,83 @@
+"""What the methods share: checked pairs of maps, and the weight of each of their cells."""
+
+from keras import ops
+
+from kdlib.losses import as_float
+from kdlib.softening import is_number
+
+
+def checked_maps(teacher, student, same_width=True, spatial=True):
+    """Return two maps as float tensors, or raise ``ValueError`` if they cannot be compared."""
+    teacher, student = as_float(teacher), as_float(student)
+    if teacher.dtype != student.dtype:
+        teacher, student = ops.cast(teacher, "float64"), ops.cast(student, "float64")
+    shapes = f"teacher {tuple(teacher.shape)}, student {tuple(student.shape)}"
+    if spatial and (len(teacher.shape) != 4 or len(student.shape) != 4):
+        raise ValueError(f"{shapes}; expected (batch, height, width, channels) of both.")
+    if len(teacher.shape) != len(student.shape) or _differ(teacher.shape[:-1], student.shape[:-1]):
+        raise ValueError(
+            f"{shapes}; expected the same shape, up to the channels. Choose layers of one height "
+            "and width."
+        )
+    if same_width and _differ(teacher.shape[-1:], student.shape[-1:]):
+        raise ValueError(
+            f"{shapes}; expected the same number of channels. Bring the student's features to the "
+            "teacher's width with adapter=True."
+        )
+    return teacher, student
+
+
+def cell_weight(weight, maps):
+    """Return the weight of each cell of ``maps``: the mean weight of the pixels under it.
+
+    ``weight`` has shape (batch, H, W), where H and W are multiples of the height and width of the
+    maps, or is None for 1 everywhere. The result has the shape of the maps without their channels.
+    """
+    if weight is None:
+        return ops.ones_like(maps[..., 0])
+    weight = ops.cast(ops.convert_to_tensor(weight), maps.dtype)
+    if len(weight.shape) != len(maps.shape) - 1:
+        raise ValueError(
+            f"the weight has shape {tuple(weight.shape)}, and the maps {tuple(maps.shape)}; "
+            "expected a weight for each pixel."
+        )
+    if len(weight.shape) != 3 or not _differ(weight.shape, maps.shape[:-1], unknown=True):
+        return weight
+    return pooled(weight[..., None], _steps(weight.shape, maps.shape, ops.shape(maps)))[..., 0]
+
+
+def pooled(maps, cells):
+    """Return the means of a map over a grid of ``cells`` = (rows, columns) equal cells."""
+    batch, height, width, channels = ops.shape(maps)
+    rows, columns = cells
+    shape = (batch, rows, height // rows, columns, width // columns, channels)
+    return ops.mean(ops.reshape(maps, shape), axis=(2, 4))
+
+
+def image_mean(values):
+    """Return the mean of each image: all axes but the first."""
+    return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
+
+
+def checked_positive(value, name, zero=False):
+    """Return a number as float, or raise ``ValueError`` if it is not above 0 (or 0, if allowed)."""
+    if not is_number(value) or value < 0 or (value == 0 and not zero):
+        wanted = "a number of at least 0" if zero else "a positive number"
+        raise ValueError(f"{name} is {value!r}; expected {wanted}.")
+    return float(value)
+
+
+def _steps(pixels, cells, dynamic):
+    for have, want in zip(pixels[1:3], cells[1:3], strict=True):
+        if have is not None and want is not None and have % want:
+            raise ValueError(
+                f"a weight of {pixels[1]} × {pixels[2]} pixels cannot be divided over a map of "
+                f"{cells[1]} × {cells[2]}; expected multiples."
+            )
+    return dynamic[1], dynamic[2]
+
+
+def _differ(first, second, unknown=False):
+    # None is a size that is open until the batch comes.
+    pairs = zip(first, second, strict=True)
+    return any(unknown if None in (a, b) else a != b for a, b in pairs)

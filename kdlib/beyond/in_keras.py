@@ -1,0 +1,66 @@
+"""The terms as losses of ``keras.distillation``, Keras' own room for distillation."""
+
+import keras
+
+from kdlib.beyond.term import Term
+
+
+@keras.saving.register_keras_serializable(package="kdlib")
+class TermDistillation(keras.distillation.DistillationLoss):
+    """A term as a loss for ``keras.distillation.Distiller``.
+
+    That Distiller leaves sample weights aside, so void pixels count, and hands on no labels. A
+    term over logits sees the outputs of the models, which then must be logits: give it
+    :func:`kdlib.unet.logits_model` of both networks.
+
+    Parameters
+    ----------
+    term : Term
+        Without labels and adapter, over one pair of layers.
+
+    Raises
+    ------
+    ValueError
+        If the term needs what ``keras.distillation`` does not give.
+
+    Examples
+    --------
+    >>> from kdlib.beyond import METHODS
+    >>> loss = TermDistillation(METHODS["squared-error"]())
+    >>> print(f"{float(loss.compute_loss([[2.0, 0.0]], [[0.0, 0.0]])):.2f}")
+    0.50
+    """
+
+    def __init__(self, term):
+        if not isinstance(term, Term):
+            raise ValueError(f"the term is {term!r}; expected a kdlib.beyond.Term.")
+        needs = [
+            what
+            for what, needed in (
+                ("labels", term.takes_labels),
+                ("an adapter", term.adapter),
+                ("several layers", len(term.layers) > 1),
+            )
+            if needed
+        ]
+        if needs:
+            raise ValueError(
+                f"{term.name} needs {' and '.join(needs)}, which keras.distillation does not give. "
+                "Use kdlib.beyond.BeyondDistiller."
+            )
+        self.term = term
+        names = (None, None) if term.over_logits else term.layers[0]
+        self.teacher_layer_name, self.student_layer_name = names
+
+    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
+        """Return the term, one number. Keras passes nothing else."""
+        return self.term(teacher_outputs, student_outputs)
+
+    def get_config(self):
+        """Return what Keras needs to save the loss."""
+        return {"term": keras.saving.serialize_keras_object(self.term)}
+
+    @classmethod
+    def from_config(cls, config):
+        """Return the loss that was saved."""
+        return cls(keras.saving.deserialize_keras_object(config["term"]))
