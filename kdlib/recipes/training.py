@@ -3,12 +3,17 @@
 import keras
 
 from kdlib import runtime
+from kdlib.beyond import multi_assistant_unet_model
 from kdlib.data import N_CLASSES
 from kdlib.recipes.budget import recipe
 from kdlib.recipes.callbacks import EpochSeeds
 from kdlib.unet import multi_student_unet_model, multi_teacher_unet_model
 
-BUILDERS = {"teacher": multi_teacher_unet_model, "student": multi_student_unet_model}
+BUILDERS = {
+    "teacher": multi_teacher_unet_model,
+    "assistant": multi_assistant_unet_model,
+    "student": multi_student_unet_model,
+}
 
 
 def build(role, seed=0, chosen=None, n_classes=N_CLASSES):
@@ -16,7 +21,7 @@ def build(role, seed=0, chosen=None, n_classes=N_CLASSES):
 
     Parameters
     ----------
-    role : {"teacher", "student"}
+    role : {"teacher", "assistant", "student"}
     seed : int
         Decides the initial weights: the same seed gives the same weights.
     chosen : Recipe, optional

@@ -28,14 +28,15 @@ class Arm:
         Lower-case letters, digits and dashes.
     recipe : Recipe
         The budget, and the learning rate, which is tuned for each arm.
-    network : {"student", "teacher"}
+    network : {"student", "assistant", "teacher"}
         Which U-Net is trained.
     teacher : str or None
         What teaches it: a key of :data:`kdlib.study.controls.TEACHERS`, or None for labels only.
     alpha, temperature : float
         As for the Distiller. They say nothing if there is no teacher.
-    taught_by : Run, optional
-        The run that trained its teacher; by default the teacher of the plan.
+    taught_by : Run or tuple of Run, optional
+        The run that trained its teacher; by default the teacher of the plan. Several are an
+        ensemble (:func:`kdlib.beyond.ensemble`), softened at the temperature of the arm.
     labelled : float
         Share of the training images whose labels are seen, above 0 to 1. Without a teacher the
         others are left out; with one they are seen with its soft targets alone.
@@ -43,6 +44,10 @@ class Arm:
         How patches are divided. By patch, the seed of the run draws them.
     held_out_tile : int, optional
         For the split by tile.
+    method : str, optional
+        A key of :data:`kdlib.beyond.METHODS`: a third term of the loss.
+    weight : float, optional
+        The weight of that term.
     baseline : str, optional
         The arm that it is compared with.
     seeds : tuple of int, optional
@@ -55,10 +60,12 @@ class Arm:
     teacher: str | None = None
     alpha: float = 1.0
     temperature: float = 1.0
-    taught_by: Run | None = None
+    taught_by: Run | tuple | None = None
     labelled: float = 1.0
     split: str = "image"
     held_out_tile: int | None = None
+    method: str | None = None
+    weight: float | None = None
     baseline: str | None = "scratch"
     seeds: tuple | None = None
 
@@ -67,12 +74,25 @@ class Arm:
         kept = dataclasses.asdict(self)
         for name in ("name", "recipe", "seeds", "baseline"):
             del kept[name]
-        kept["taught_by"] = str(self.taught_by) if self.taught_by else None
+        kept["taught_by"] = ", ".join(map(str, several(self.taught_by))) or None
         return kept
 
     def budget(self):
         """Return the recipe as it is recorded."""
         return dataclasses.asdict(self.recipe)
+
+
+def several(runs):
+    """Return a tuple of runs: of none, of one, or of several.
+
+    Examples
+    --------
+    >>> several(None), several(Run("main", "scratch", 0))
+    ((), (Run(plan='main', arm='scratch', seed=0),))
+    """
+    if runs is None:
+        return ()
+    return (runs,) if isinstance(runs, Run) else tuple(runs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,11 +173,12 @@ class Plan:
 
     def teachers(self):
         """Return the runs whose networks teach in this plan."""
-        return {self.teacher, *(arm.taught_by for arm in self.arms)} - {None}
+        own = {run for arm in self.arms for run in several(arm.taught_by)}
+        return {self.teacher, *own} - {None}
 
-    def teacher_of(self, arm):
-        """Return the run whose network teaches the arm, or None."""
-        return (arm.taught_by or self.teacher) if arm.teacher else None
+    def teachers_of(self, arm):
+        """Return the runs whose networks teach the arm: none, one, or an ensemble."""
+        return several(arm.taught_by or self.teacher) if arm.teacher else ()
 
     def judge_of(self, arm):
         """Return the run with whose network agreement is measured, or None for that itself."""

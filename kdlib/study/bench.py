@@ -5,11 +5,12 @@ import time
 
 import numpy as np
 
-from kdlib import data, metrics, models, recipes
+from kdlib import beyond, data, metrics, models, recipes
 from kdlib.study import provenance, scoring
+from kdlib.study.arms import several
 from kdlib.study.plans import PLANS
 from kdlib.study.record import Record, work_folder
-from kdlib.study.training import train
+from kdlib.study.training import logits_suffice, train
 
 SOURCES = {
     "dubai": lambda: data.load("dubai"),
@@ -53,11 +54,12 @@ class Bench:
         arm = self.plan.arm(run.arm)
         started, start = datetime.datetime.now(datetime.UTC), time.perf_counter()
         split = self.split(arm, run.seed)
-        taught_by, judge = self.plan.teacher_of(arm), self.plan.judge_of(arm)
-        teacher = self.teacher(taught_by) if taught_by else None
+        taught_by, judge = self.plan.teachers_of(arm), self.plan.judge_of(arm)
+        teacher = self._joined(taught_by, arm.temperature)
         curve = self._curve(split, judge)
         fit_start = time.perf_counter()
-        keep = work_folder(self.folder) / "logits" if self.plan.keeps_logits else None
+        kept = self.plan.keeps_logits and logits_suffice(arm)
+        keep = work_folder(self.folder) / "logits" if kept else None
         network = train(arm, split, run.seed, teacher, [curve, *callbacks], keep)
         training = time.perf_counter() - fit_start - curve.seconds
         # What is scored is what is kept, and what others can be given: float16.
@@ -69,9 +71,9 @@ class Bench:
             "budget": arm.budget(),
             "precision": network.get_layer("c1").compute_dtype,
             "data": provenance.data_entry(self.images, split),
-            "teacher": self._reference(taught_by),
-            "judge": self._reference(judge),
-            "soft_targets": "kept in float16" if self.plan.keeps_logits else "online",
+            "teacher": self._reference(*taught_by),
+            "judge": self._reference(*several(judge)),
+            "soft_targets": "kept in float16" if kept else "online",
             "versions": provenance.versions(),
             "device": provenance.device(),
             "code": provenance.code_revision(),
@@ -119,8 +121,16 @@ class Bench:
             self._kept["network", run] = network
         return self._kept["network", run]
 
-    def _reference(self, run):
-        return run and {"run": str(run), "weights": models.digest(models.half(self.teacher(run)))}
+    def _joined(self, runs, temperature):
+        """Return the teacher of an arm: a network, an ensemble of several, or None."""
+        if len(runs) > 1:
+            return beyond.ensemble([self.teacher(run) for run in runs], temperature)
+        return self.teacher(*runs) if runs else None
+
+    def _reference(self, *runs):
+        """Name the runs of a teacher with the hashes of their weights, or return None."""
+        hashes = [models.digest(models.half(self.teacher(run))) for run in runs]
+        return {"run": ", ".join(map(str, runs)), "weights": ", ".join(hashes)} if runs else None
 
     def _curve(self, split, judge):
         count = min(self.plan.curve_patches, len(split.validation))

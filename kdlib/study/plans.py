@@ -229,10 +229,14 @@ SWEEP = searches.sweep(STUDENT, TAUGHT, DUBAI_TEACHER)
 TABLE = searches.table(TAUGHT, DUBAI_TEACHER)
 """Configurations to replay searches on, judged on validation images."""
 
+METHODS_SEARCH = searches.methods(STUDENT, TAUGHT, DUBAI_TEACHER)
+"""Rate and weight of each method beyond logits, judged on validation images."""
+
 PLANS = {
     plan.name: plan
     for plan in (
         SMOKE, TEACHER_SEARCH, STUDENT_SEARCH, RATES, MAIN, MORE, SPLITS, CITY, SWEEP, TABLE,
+        METHODS_SEARCH,
     )
 }  # fmt: skip
 """The plans by name."""

@@ -1,4 +1,4 @@
-"""The plans behind the chapter on tuning: a sweep of T and α, and a table of configurations."""
+"""Plans of many short trainings: a sweep of T and α, a table of configurations, and methods."""
 
 import dataclasses
 
@@ -14,6 +14,26 @@ CROPS = 1600
 """Crops that each of these trainings sees, in 8 epochs: a fifth of those of the main plan."""
 
 _EPOCHS = 8
+
+RATES = (0.005, 0.015)
+EQUAL = {
+    "squared-error": 0.5,
+    "standardised": 5.0,
+    "decoupled": 0.07,
+    "channel-wise": 1.6,
+    "correlation": 1.4,
+    "boundary": 0.9,
+    "attention": 1.2,
+    "hint": 15.0,
+    "pair-wise": 9.0,
+    "channel-wise-features": 6.0,
+}
+"""For each method of :data:`kdlib.beyond.METHODS` the weight at which the gradient of its term is
+as long as that of the loss on the labels: a mean over three batches, at a trained student."""
+
+STRENGTHS = (1, 8)
+"""How much of that a search tries. With α = 0.1 and T = 2, plain distillation pulls some ten times
+as hard as the labels do."""
 
 
 def short(recipe, batch_size=8, **changes):
@@ -75,6 +95,41 @@ def table(taught, teacher):
         for number, (budget, soft) in enumerate(_draw(rng) for _ in range(CONFIGURATIONS))
     )
     return _plan("table", arms, (100,), teacher)
+
+
+def methods(alone, taught, teacher):
+    """Return the plan that chooses rate and weight of each method, with one seed.
+
+    Each method is added to the loss on the labels (α = 1). No distillation and plain distillation
+    get the same rates.
+    """
+    arms = []
+    for rate in RATES:
+        at = {"learning_rate": rate}
+        arms.append(Arm(tried("scratch", rate), short(alone, **at), baseline=None))
+        arms.append(
+            Arm(tried("plain", rate), short(taught, **at), baseline=None, teacher="trained",
+                alpha=0.1, temperature=2.0)
+        )  # fmt: skip
+        arms += [
+            Arm(tried(name, rate, strength), short(taught, **at), baseline=None, teacher="trained",
+                method=name, weight=strength * equal)
+            for name, equal in EQUAL.items()
+            for strength in STRENGTHS
+        ]  # fmt: skip
+    return _plan("methods-search", tuple(arms), (100,), teacher)
+
+
+def tried(method, rate, strength=None):
+    """Return the name of an arm of that search.
+
+    Examples
+    --------
+    >>> tried("hint", 0.005, 8)
+    'hint-0p005-x8'
+    """
+    name = f"{method}-{rate:g}".replace(".", "p")
+    return name if strength is None else f"{name}-x{strength}"
 
 
 def _draw(rng):

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from kdlib import recipes, runtime
+from kdlib.beyond import METHODS, BeyondDistiller
 from kdlib.data import VOID
 from kdlib.distiller import Distiller
 from kdlib.study import controls
@@ -53,14 +54,7 @@ def train(arm, split, seed, teacher=None, callbacks=(), keep=None):
         return network
     source = _source(arm, teacher, seed)
     network = recipes.build(arm.network, seed, arm.recipe)
-    distiller = PartlyLabelled(network, source)
-    distiller.labelled_share = _share(patches)
-    distiller.compile(
-        arm.recipe.optimizer(),
-        alpha=arm.alpha,
-        temperature=arm.temperature,
-        jit_compile=runtime.jit_compile(),
-    )
+    distiller = _distiller(arm, network, source, _share(patches))
     batches = arm.recipe.batches(patches, seed)
     if keep is not None:
         batches = KeptBatches(batches, source, arm.recipe.epochs, keep)
@@ -68,6 +62,36 @@ def train(arm, split, seed, teacher=None, callbacks=(), keep=None):
     if keep is not None:
         batches.release()
     return network
+
+
+def logits_suffice(arm):
+    """Tell whether an arm needs no more of its teacher than the logits.
+
+    Examples
+    --------
+    >>> from kdlib.recipes import RECIPES
+    >>> from kdlib.study.arms import Arm
+    >>> recipe = RECIPES["student"]["full"]
+    >>> [logits_suffice(Arm("x", recipe, method=name)) for name in ("squared-error", "hint")]
+    [True, False]
+    """
+    return arm.method is None or METHODS[arm.method]().over_logits
+
+
+def _distiller(arm, network, source, labelled_share):
+    """Return a compiled Distiller: with a third term, or for images without labels among them."""
+    options = {"alpha": arm.alpha, "temperature": arm.temperature}
+    options["jit_compile"] = runtime.jit_compile()
+    if arm.method is not None:
+        if arm.labelled < 1:
+            raise ValueError(f"arm {arm.name} has a method, which needs the labels of all images.")
+        distiller = BeyondDistiller(network, source, METHODS[arm.method]())
+        options["weight"] = arm.weight
+    else:
+        distiller = PartlyLabelled(network, source)
+        distiller.labelled_share = labelled_share
+    distiller.compile(arm.recipe.optimizer(), **options)
+    return distiller
 
 
 class PartlyLabelled(Distiller):

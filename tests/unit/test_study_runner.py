@@ -449,6 +449,7 @@ def test_every_plan_can_be_run():
 
 def test_what_is_chosen_by_is_never_the_test_set():
     assert {plan.name for plan in PLANS.values() if plan.judged_on == "validation"} == {
+        "methods-search",
         "rates",
         "student-search",
         "sweep",
@@ -458,7 +459,7 @@ def test_what_is_chosen_by_is_never_the_test_set():
 
 
 def test_searches_of_many_arms_leave_the_test_images_alone():
-    for name in ("sweep", "table"):
+    for name in ("sweep", "table", "methods-search"):
         assert PLANS[name].scored == ("validation",)
         crops = {arm.recipe.steps * arm.recipe.batch_size for arm in PLANS[name].arms}
         assert crops == {searches.CROPS}

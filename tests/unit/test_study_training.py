@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from kdlib import data, metrics, recipes
+from kdlib.beyond import METHODS
 from kdlib.data import N_CLASSES, VOID
 from kdlib.distiller import Distiller
 from kdlib.recipes import Recipe
-from kdlib.study import scoring, training
+from kdlib.study import scoring, searches, training
 from kdlib.study.arms import Arm
 from kdlib.study.kept import KeptBatches
 from kdlib.study.training import UNLABELLED, PartlyLabelled, labelled_images, training_patches
@@ -67,6 +68,28 @@ def test_kept_logits_teach_what_the_teacher_does(small, split, teacher, tmp_path
             np.testing.assert_allclose(a, b, rtol=0.02, atol=2e-3, err_msg=time)
         monkeypatch.setattr("kdlib.study.kept._write", None)  # the second time it is there
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("method", ["squared-error", "hint"])
+def test_a_method_teaches_with_its_weight(method, small, split, teacher, tmp_path):
+    def arm(weight):
+        return Arm("m", TINY, "student", "trained", 1.0, 1.0, method=method, weight=weight)
+
+    scratch = trained(Arm("scratch", TINY), split)
+    for a, b in zip(scratch, trained(arm(0.0), split, teacher), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+    taught = trained(arm(5.0), split, teacher)
+    assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(scratch, taught, strict=True))
+
+
+def test_a_method_needs_all_labels(small, split, teacher):
+    arm = Arm("m", TINY, "student", "trained", method="hint", weight=1.0, labelled=0.5)
+    with pytest.raises(ValueError, match="needs the labels of all images"):
+        trained(arm, split, teacher)
+
+
+def test_each_method_has_a_weight_to_begin_with():
+    assert set(searches.EQUAL) == set(METHODS)
 
 
 def test_logits_are_kept_for_one_seed_teacher_and_length(split, teacher, tmp_path):
