@@ -111,7 +111,7 @@ class RowSampler(optuna.samplers.TPESampler):
     >>> chosen = space.Configuration(0.01, 8, None, 0.1, 0.5, 2.0)
     >>> table = Table(chosen.unit()[None], np.array([[0.5]]), (chosen,))
     >>> sampler = RowSampler(Ledger(table, budget=1), np.random.default_rng(0))
-    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+    >>> optuna.logging.set_verbosity(optuna.logging.ERROR)
     >>> optuna.create_study(sampler=sampler).ask(distributions()).params["alpha"]
     0.5
     """
@@ -162,7 +162,7 @@ def replay(ledger, rng, prune):
     ...     print(ledger.best)
     [0.5]
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     epochs, sampler = ledger.table.epochs, RowSampler(ledger, rng)
     study = optuna.create_study(
         # The name decides which trial belongs to which bracket.

@@ -172,7 +172,7 @@ def _retry():
 @contextlib.contextmanager
 def _no_warnings():
     """Keep to itself that Optuna calls what is used here experimental, and its log of trials."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         yield

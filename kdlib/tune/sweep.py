@@ -63,24 +63,38 @@ class Sweep:
         return self.alphas[row], self.temperatures[column]
 
 
-def from_record(runs, seeds=(0, 1, 2)):
+def from_record(runs):
     """Return the sweep of recorded runs; what is not recorded is NaN.
+
+    Seeds of which a point is missing are left out, unless there is none without a gap.
 
     Parameters
     ----------
     runs : dict of Run to dict
         As :func:`kdlib.study.table.read` returns it for the plan ``sweep``.
-    seeds : tuple of int
+
+    Raises
+    ------
+    ValueError
+        If nothing is recorded.
 
     Examples
     --------
-    >>> from_record({}).complete.any()
-    np.False_
+    >>> from_record({})
+    Traceback (most recent call last):
+    ...
+    ValueError: nothing of the sweep is recorded yet: python -m kdlib.study --plan sweep
     """
+    if not runs:
+        raise ValueError("nothing of the sweep is recorded yet: python -m kdlib.study --plan sweep")
     found = {
         (run.arm, run.seed): final_score(entry["validation"]["confusion"])
         for run, entry in runs.items()
     }
+
+    names = [point(t, alpha) for alpha in ALPHAS for t in TEMPERATURES] + [*LABELS_ALONE]
+    seen = sorted({seed for _, seed in found})
+    seeds = [seed for seed in seen if all((arm, seed) in found for arm in names)] or seen
 
     def of(arm):
         """Return the scores of an arm, seed by seed."""
@@ -167,6 +181,38 @@ def tied(sweep, confidence=0.95):
     """
     least = least_difference(sweep, max(1, int(sweep.complete.sum()) - 1), confidence)
     return sweep.complete & (np.nanmax(sweep.means) - sweep.means < least)
+
+
+def plateau(sweep, axis, confidence=0.95):
+    r"""Say which values along an axis cannot be told from the best one, by their means.
+
+    A mean over the :math:`K` values of the other setting has less noise than a point: two of them
+    must be :math:`t\, s \sqrt{2 / (S K)}` apart, with the quantile for as many comparisons as
+    there are other values.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        Without gaps: take :func:`whole` of one that has some.
+    axis : {0, 1}
+        0 for α, 1 for T.
+    confidence : float
+
+    Returns
+    -------
+    means : array of float
+    among_best : array of bool
+
+    Examples
+    --------
+    >>> scores = np.array([[[0.0, 0.1], [0.1, 0.0], [5.0, 5.1]]])
+    >>> plateau(Sweep((0.0,), (1.0, 2.0, 4.0), (0, 1), scores), axis=1)[1].tolist()
+    [False, False, True]
+    """
+    others = tuple(place for place in range(sweep.scores.ndim) if place != axis)
+    means = sweep.scores.mean(axis=others)
+    least = least_difference(sweep, max(1, len(means) - 1), confidence)
+    return means, means.max() - means < least / math.sqrt(sweep.scores.shape[1 - axis])
 
 
 def spread(scores, axis):

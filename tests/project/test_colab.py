@@ -114,8 +114,8 @@ def test_the_packages_of_single_chapters_change_no_package_of_colab(colab, wheel
 def test_a_chapter_installs_its_packages_alone(number, extra):
     cells = nbformat.read(chapter(number), as_version=4).cells
     (source,) = [cell.source for cell in cells if "packages = [" in cell.source]
-    listed = re.search(r"packages = (\[.*?\])", source, re.DOTALL)[1]
-    assert ast.literal_eval(listed) == EXTRAS[extra]
+    found = re.search(r"packages = (\[.*?\])", source, re.DOTALL)[1]
+    assert ast.literal_eval(found) == EXTRAS[extra]
     assert '"install", "-q", "--no-deps", *packages' in source
 
 

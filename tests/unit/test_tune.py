@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from kdlib.study.plans import find
-from kdlib.tune import anytime, density, hyperband, methods, replay, space
+from kdlib.tune import anytime, density, engine, hyperband, methods, replay, space
 from kdlib.tune.replay import Ledger, Spent, Table
 
 METHODS = [
@@ -234,26 +234,17 @@ def test_every_method_ends_when_all_rows_are_tried(table, method):
         assert (traces[:, -1] == small.final.max()).all()
 
 
-def test_tpe_proposes_better_rows_than_chance_does():
-    """One axis decides, without noise. The first ten rows are drawn by chance."""
-    chosen = configurations()
-    points = np.array([each.unit() for each in chosen])
-    final = -np.abs(points[:, 0] - 0.5)
-    table, tried = Table(points, final[:, None], chosen), []
-
-    class Noted(Ledger):
-        """Remembers the order of the rows."""
-
-        def train(self, row, epochs):
-            tried.append(row)
-            return super().train(row, epochs)
-
-    for seed in range(4):
-        with pytest.raises(Spent):
-            methods.tpe(Noted(table, 20), np.random.default_rng(seed))
-    order = np.array(tried).reshape(4, -1)[:, :20]
-    assert final[order[:, 10:]].mean() > final.mean() + 0.05
-    assert all(len(set(rows)) == 20 for rows in order.tolist())
+def test_the_nearest_free_row_stands_for_what_tpe_proposes(table, monkeypatch):
+    wanted = engine.params(space.Configuration(0.02, 8, None, 0.1, 0.4, 3.0))
+    tpe = engine.optuna.samplers.TPESampler
+    monkeypatch.setattr(tpe, "sample_relative", lambda *_: wanted)
+    ledger = Ledger(table, 100)
+    sampler = engine.RowSampler(ledger, np.random.default_rng(0))
+    apart = space.distances(engine.configuration(wanted).unit(), table.points)
+    for row in np.argsort(apart)[:5]:
+        params = sampler.sample_relative(None, None, None)
+        assert sampler.row == row and engine.configuration(params) == table.configurations[row]
+        ledger.train(row, 1)
 
 
 def test_a_density_proposes_where_good_ones_are():

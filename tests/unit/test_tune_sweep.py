@@ -80,11 +80,27 @@ def test_a_sweep_is_made_of_recorded_runs():
     }
     found = sweep.from_record(runs)
     assert np.isfinite(found.scores).sum() == 1
-    assert found.scores[found.alphas.index(0.3), found.temperatures.index(4.0), 1] == 1.0
-    assert found.alone["alpha1"][1] == 1.0 and np.isnan(found.alone["scratch"]).all()
+    assert found.scores[found.alphas.index(0.3), found.temperatures.index(4.0), 0] == 1.0
+    assert found.alone["alpha1"][0] == 1.0 and np.isnan(found.alone["scratch"]).all()
     names = {arm.name for arm in find("sweep").arms}
     points = {sweep.point(t, a) for t in found.temperatures for a in found.alphas}
     assert names == points | set(sweep.LABELS_ALONE)
+    whole = {Run("sweep", arm, 0): {"validation": {"confusion": confusion}} for arm in names}
+    assert sweep.from_record(runs).seeds == (1,)
+    assert sweep.from_record(runs | whole).seeds == (0,)  # of seed 1 most is missing
+
+
+def test_a_plateau_is_found_on_the_means_over_the_other_setting():
+    rng = np.random.default_rng(0)
+    values = np.array([0.0, 0.5, 1.0, 1.0])
+    found = grid(values[None, :, None] + rng.normal(0, 0.1, (3, 4, 3)))
+    means, among = sweep.plateau(found, axis=1)
+    np.testing.assert_allclose(means, found.scores.mean(axis=(0, 2)))
+    assert among.tolist() == [False, False, True, True]
+    deviation, freedom = sweep.noise(found)
+    least = stats.t.ppf(1 - 0.025 / 3, freedom) * deviation * np.sqrt(2 / 9)
+    assert ((means.max() - means < least) == among).all()
+    assert sweep.plateau(found, axis=0)[1].tolist() == [True, True, True]
 
 
 @pytest.mark.parametrize(
