@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from kdlib import parallel
 from kdlib.distiller import Distiller
-from tests.unit import distillers, small
+from kdlib.recipes import EpochSeeds
+from tests.unit import distillers, shared_training, small
 
 
 class Lost(Exception):
@@ -25,18 +26,10 @@ class End(keras.callbacks.Callback):
             raise Lost
 
 
-def fit(model, epochs, callbacks=(), initial_epoch=0):
+def fit(model, epochs):
     x, y, weight = small.batch(8)
-    return model.fit(
-        *(x, y),
-        sample_weight=weight,
-        batch_size=8,
-        epochs=epochs,
-        initial_epoch=initial_epoch,
-        callbacks=list(callbacks),
-        shuffle=False,
-        verbose=0,
-    ).history
+    options = {"batch_size": 8, "epochs": epochs, "shuffle": False, "verbose": 0}
+    return model.fit(x, y, sample_weight=weight, **options).history
 
 
 def distiller(optimizer, **options):
@@ -49,7 +42,8 @@ def distiller(optimizer, **options):
 
 
 def weights(model):
-    return np.concatenate([v.ravel() for v in model.student.get_weights()])
+    """Of the student, without the seeds of dropout."""
+    return np.concatenate([v.ravel() for v in small.values(model.student.weights)])
 
 
 def without_norm(strategy, found):
@@ -77,12 +71,20 @@ def one_step_with_norm(strategy, found):
 
 def cut_and_resumed(strategy, found, folder):
     """Weights of a run that was lost in its third epoch, and of one that was not."""
-    for name, callbacks in (("unbroken", ()), ("cut", (End(),)), ("resumed", ())):
+    for name, ends in (("unbroken", ()), ("cut", (End(),)), ("resumed", ())):
         with strategy.scope():
-            model = distiller(keras.optimizers.Adam(0.01))
-        backup = parallel.Backup(f"{folder}/{'' if name == 'unbroken' else 'cut'}backup", 0)
+            model = shared_training.distiller(dropout=0.3)
+        batches = shared_training.batches()
+        backup = parallel.Backup(f"{folder}/{'whole' if name == 'unbroken' else 'cut'}", 0)
         with contextlib.suppress(Lost):
-            fit(model, 4, (backup, *callbacks), backup.epoch)
+            model.fit(
+                batches,
+                epochs=4,
+                initial_epoch=backup.epoch,
+                callbacks=[EpochSeeds(batches), backup, *ends],
+                shuffle=False,
+                verbose=0,
+            )
         found[f"{name} starts"], found[name] = backup.epoch, weights(model)
 
 

@@ -1,10 +1,12 @@
 """One training on several devices gives what one device gives, and outlives a lost worker."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdlib import parallel
+from kdlib import parallel, unet
 from tests.unit import distillers
 
 on_jax = pytest.mark.skipif(
@@ -260,3 +262,35 @@ def test_times_of_no_machine_are_refused(wrong):
     (name,) = wrong
     with pytest.raises(ValueError, match=f"{name}={wrong[name]}.*expected compute and bandwidth"):
         parallel.step_seconds(**right | wrong)
+
+
+# The page
+
+
+PAGE = Path(__file__).parents[2] / "book" / "several_machines.md"
+STUDENT = 121_750
+NETWORKS = ((1e9 / 8, 100e-6), (25e9 / 8, 20e-6), (50e9, 5e-6))
+
+
+def times_as_many(devices, network, seconds):
+    """How many times as many steps a second as one device makes."""
+    return seconds / parallel.step_seconds(seconds, devices, STUDENT, *network)
+
+
+def test_the_page_tells_what_the_model_computes():
+    text = PAGE.read_text(encoding="utf-8")
+    said = re.findall(r"^\| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
+    assert [row[0] for row in said] == ["1", "2", "4", "8", "16", "64"]
+    for devices, *steps in said:
+        found = [times_as_many(int(devices), network, 0.1) * 10 for network in NETWORKS]
+        assert [f"{each:.0f}" for each in found] == steps
+    assert "4 · 121,750 bytes = 0.49 MB" in text and f"{4 * STUDENT / 1e6:.2f}" == "0.49"
+    slow, _, inside = NETWORKS
+    assert f"make {times_as_many(2, slow, 0.005):.2f} times as many" in text
+    assert f"16 devices then make {times_as_many(16, inside, 0.005):.1f} times as many" in text
+    assert unet.multi_student_unet_model(image_height=16, image_width=16).count_params() == STUDENT
+
+
+def test_every_python_block_of_the_page_is_python():
+    for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
+        compile(block, "several_machines.md", "exec")
