@@ -10,6 +10,7 @@ Import from its rooms, from the bottom floor up:
 - :mod:`kdlib.distiller`: the ``Distiller`` itself;
 - :mod:`kdlib.beyond`: other methods of distillation, over logits and over features;
 - :mod:`kdlib.recipes`: the trainings that several chapters share;
+- :mod:`kdlib.parallel`: one training on several devices and machines;
 - :mod:`kdlib.experiment`: teacher, student from scratch and distilled student on any images;
 - :mod:`kdlib.models`: the trained networks that come with the library, ``kdlib.pretrained``;
 - :mod:`kdlib.tiles`: images of any size;
