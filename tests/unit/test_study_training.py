@@ -70,7 +70,7 @@ def test_kept_logits_teach_what_the_teacher_does(small, split, teacher, tmp_path
     assert len(list(tmp_path.iterdir())) == 1
 
 
-@pytest.mark.parametrize("method", ["squared-error", "hint"])
+@pytest.mark.parametrize("method", ["squared-error", "channel-wise-features"])
 def test_a_method_teaches_with_its_weight(method, small, split, teacher, tmp_path):
     def arm(weight):
         return Arm("m", TINY, "student", "trained", 1.0, 1.0, method=method, weight=weight)
@@ -78,7 +78,7 @@ def test_a_method_teaches_with_its_weight(method, small, split, teacher, tmp_pat
     scratch = trained(Arm("scratch", TINY), split)
     for a, b in zip(scratch, trained(arm(0.0), split, teacher), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
-    taught = trained(arm(5.0), split, teacher)
+    taught = trained(arm(1e3), split, teacher)
     assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(scratch, taught, strict=True))
 
 
