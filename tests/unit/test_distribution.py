@@ -293,3 +293,15 @@ def test_the_page_tells_what_the_model_computes():
 def test_every_python_block_of_the_page_is_python():
     for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
         compile(block, "several_machines.md", "exec")
+
+
+def test_the_page_tells_what_was_measured():
+    record = json.loads((PAGE.parent / "_data" / "scaling.json").read_text(encoding="utf-8"))
+    one, two = record["one"], record["two"]
+    text, crops = PAGE.read_text(encoding="utf-8"), record["crops"]
+    for row in (
+        f"| crops of {record['side']} × {record['side']} pixels a step | {crops} | {2 * crops} |",
+        f"| seconds a step | {one['step_seconds']:.3f} | {two['step_seconds']:.3f} |",
+        f"| seconds for the sum of the gradients alone | | {two['all_reduce_seconds']:.4f} |",
+    ):
+        assert row in text
