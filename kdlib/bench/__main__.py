@@ -82,7 +82,7 @@ def inputs(batch, size, rows, rounds):
     """
     patches = data.cut(data.synthetic.city(n_images=batch, size=size), size=size)
     with tempfile.TemporaryDirectory() as folder:
-        teacher = unet((1,) * 5, len(data.CLASSES), size, size)
+        teacher = unet((1,) * 5, data.N_CLASSES, size, size)
         targets = cache.write(folder, teacher, patches, views=8)
         made = {
             "kdlib online": data.Batches(patches, batch, augment=True),
