@@ -13,7 +13,7 @@ BUILD := $(CURDIR)/$(BIN)/jupyter-book build -W -n --keep-going --all
 
 .DEFAULT_GOAL := help
 .PHONY: help book run chapter store student instructor slides test test-jax test-colab test-gpu \
-	mutants mutation in-colab gpu models lint stamp screenshots pdf figures vendor lock clean
+	mutants mutation in-colab gpu bench models lint stamp screenshots pdf figures vendor lock clean
 
 help: ## list these commands
 	@echo "Usage: make COMMAND [PYTHON=python3.12] [CHAPTER=04] [KD_MODE=full]"
@@ -78,6 +78,9 @@ in-colab: ## inside Colab's own image: install as a chapter does, and run all ch
 
 gpu: $(VENV)/kdlib ## add to the environment what TensorFlow needs to use an NVIDIA GPU
 	$(BIN)/python -m pip install --quiet --constraint requirements/lock.txt "tensorflow[and-cuda]"
+
+bench: $(VENV)/kdlib ## time a step of distillation beside other ways. ARGS="--record"
+	$(BIN)/python -m kdlib.bench $(ARGS)
 
 models: $(VENV)/kdlib ## write the networks that come with the library, from the study's record
 	$(BIN)/python -m kdlib.study.ship

@@ -19,6 +19,7 @@ Import from its rooms, from the bottom floor up:
 - :mod:`kdlib.predict`: the command that writes masks and overlays of images;
 - :mod:`kdlib.study`: the recorded experiments;
 - :mod:`kdlib.tune`: sweeps and searches of the settings, replayed and live;
+- :mod:`kdlib.bench`: what a step costs, beside other ways to do it;
 - :mod:`kdlib.plots`: everything that draws;
 - :mod:`kdlib.explorers` and :mod:`kdlib.widgets`: the figures that move, their data and widgets.
 """

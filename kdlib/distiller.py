@@ -161,6 +161,7 @@ class Distiller(keras.Model):
             distillation_loss_fn or SoftTargetKLDivergence(), "distillation_loss_fn"
         )
         super().compile(optimizer=optimizer, loss=None, weighted_metrics=metrics, **kwargs)
+        self._objectives = self._compiled_objectives()
         self.student_loss_tracker = keras.metrics.Mean(name="student_loss")
         self.distillation_loss_tracker = keras.metrics.Mean(name="distillation_loss")
         self.optimizer.build(self.trainable_variables)
@@ -204,6 +205,21 @@ class Distiller(keras.Model):
             self.student_loss_fn(y, student_logits, sample_weight=sample_weight),
             self.distillation_loss_fn(*soft, sample_weight=sample_weight),
         )
+
+    def _compiled_objectives(self):
+        """Return :meth:`objectives`, compiled with XLA if the losses are known to allow it.
+
+        Both losses and their gradients read six numbers a pixel and do little with them. Step by
+        step they take several times as long as in one pass, whatever suits the convolutions.
+        """
+        known = (
+            type(self).objectives is Distiller.objectives
+            and type(self.student_loss_fn) is keras.losses.SparseCategoricalCrossentropy
+            and type(self.distillation_loss_fn) is SoftTargetKLDivergence
+        )
+        if not (_ON_TENSORFLOW and known) or self.run_eagerly:
+            return self.objectives
+        return tf.function(self.objectives, jit_compile=True)
 
     def weighted_sum(self, student_loss, distillation_loss):
         """Return alpha · student_loss + (1 - alpha) · T² · distillation_loss."""
@@ -256,7 +272,7 @@ class Distiller(keras.Model):
                 # 3. The student answers, in training mode.
                 student_logits, y_pred = self._run_student(x, training=True)
                 # 4. Two objectives: one on the labels, one on the teacher's logits over T.
-                parts = self.objectives(y, teacher_logits, student_logits, sample_weight)
+                parts = self._objectives(y, teacher_logits, student_logits, sample_weight)
                 # 5. Their weighted sum, with T² in front of the second.
                 loss = self._total(parts, self.student.losses)
                 scaled_loss = self.optimizer.scale_loss(loss)  # for float16; else the same
@@ -272,12 +288,13 @@ class Distiller(keras.Model):
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
             teacher_logits = self._run_teacher(x)
             student_logits, y_pred = self._run_student(x, training=False)
-            parts = self.objectives(y, teacher_logits, student_logits, sample_weight)
+            parts = self._objectives(y, teacher_logits, student_logits, sample_weight)
             loss = self._total(parts, self.student.losses)
             return self._report(loss, parts, x, y, y_pred, sample_weight)
 
         def _report(self, loss, parts, x, y, y_pred, sample_weight):
-            batch_size = tf.shape(y_pred)[0]
+            # Of the labels: asked for its shape, a softmax that no metric needs would be computed.
+            batch_size = tf.shape(y)[0]
             for metric in self.metrics:
                 if metric.name == "loss":
                     metric.update_state(loss * _replicas(), sample_weight=batch_size)

@@ -183,10 +183,10 @@ def _run(path, size, threads, repeats):
         start = [clock() for clock in clocks]
         call(image)
         times.append([(clock() - begun) / 1e6 for clock, begun in zip(clocks, start, strict=True)])
-    return *zip(*times[WARM_UP:], strict=True), _peak_memory()
+    return *zip(*times[WARM_UP:], strict=True), peak_memory()
 
 
-def _peak_memory():
+def peak_memory():
     """Return the largest memory that this process has had, in MiB."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")

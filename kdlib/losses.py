@@ -36,6 +36,9 @@ def kl_divergence(teacher_logits, student_logits, temperature=1.0):
     .. math:: KL(p \,\|\, q) = \log \textstyle\sum_i p_i\, e^{c_i}
               = \log\bigl(1 + \textstyle\sum_i p_i\,(e^{c_i} - 1 - c_i)\bigr)
 
+    The gradient is the closed form, :math:`(q - p)/T` in the student's logits. None reaches the
+    teacher's.
+
     Parameters
     ----------
     teacher_logits, student_logits : tensor
@@ -69,35 +72,64 @@ def kl_divergence(teacher_logits, student_logits, temperature=1.0):
     _check_shapes(teacher, student)
     if teacher.dtype != student.dtype:
         teacher, student = ops.cast(teacher, "float64"), ops.cast(student, "float64")
-    # Differences before divisions: a division rounds large logits by more than they differ.
-    gap = (student - teacher) / temperature
-    gap = gap - ops.mean(gap, axis=-1, keepdims=True)
+    teacher = ops.stop_gradient(teacher)
+
+    @ops.custom_gradient
+    def divergence(student):
+        logits = teacher, student, temperature
+        value, slope = ops.cond(
+            ops.max(ops.abs(_gap(*logits)), initial=0.0) < _CLOSE,
+            lambda: _of_close_logits(*logits),
+            lambda: _of_logits(*logits),
+        )
+        return value, lambda *upstream, **named: _times(slope, *upstream, **named)
+
+    return divergence(student)
+
+
+def _times(slope, *given, upstream=None):
+    """Return the gradient in the student's logits, given that in the divergence of each pixel."""
+    # TensorFlow and JAX pass the second by place, PyTorch by name.
+    upstream = given[-1] if upstream is None else upstream
+    return slope * upstream[..., None]
+
+
+def _of_logits(teacher, student, temperature):
+    """Return the divergence and its gradient in the student's logits, (q - p) / T."""
     teacher, student = ((z - _largest(z)) / temperature for z in (teacher, student))
-    log_p = ops.log_softmax(teacher, axis=-1)
-    return ops.cond(
-        ops.max(ops.abs(gap), initial=0.0) < _CLOSE,
-        lambda: _of_close_logits(ops.exp(log_p), gap),
-        lambda: ops.sum(ops.exp(log_p) * (log_p - ops.log_softmax(student, axis=-1)), axis=-1),
-    )
+    log_p, log_q = ops.log_softmax(teacher, axis=-1), ops.log_softmax(student, axis=-1)
+    p = ops.exp(log_p)
+    return ops.sum(p * (log_p - log_q), axis=-1), (ops.exp(log_q) - p) / temperature
 
 
-def _largest(logits):
-    """Return the largest logit of each pixel. A softmax has no gradient in what all share."""
-    # A batch may be empty: then there is no first logit to begin with.
-    return ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True, initial=-math.inf))
-
-
-def _of_close_logits(p, gap):
-    """Return the divergence as log Σ p exp(gap), with the gap centred under p.
+def _of_close_logits(teacher, student, temperature):
+    """Return the same of close logits: the divergence as log Σ p exp(gap), the gap centred under p.
 
     The mean of the centred gap is 0, so that Σ p exp(gap) is 1 + Σ p (exp(gap) - 1 - gap). All
-    terms of that sum are positive: nothing cancels, however small they are.
+    terms of that sum are positive: nothing cancels, however small they are. And q / p is exp(gap)
+    over that sum, so that q - p does not cancel either.
     """
+    p = ops.softmax((teacher - _largest(teacher)) / temperature, axis=-1)
+    gap = _gap(teacher, student, temperature)
     gap = gap - ops.sum(p * gap, axis=-1, keepdims=True)
     series = 1 / math.factorial(_TERMS)
     for n in range(_TERMS - 1, 1, -1):
         series = series * gap + 1 / math.factorial(n)
-    return ops.log1p(ops.sum(p * ops.square(gap) * series, axis=-1))
+    value = ops.log1p(ops.sum(p * ops.square(gap) * series, axis=-1))
+    return value, p * ops.expm1(gap - value[..., None]) / temperature
+
+
+def _gap(teacher, student, temperature):
+    """Return how far the softened logits are apart, less the mean over the classes."""
+    # Differences before divisions: a division rounds large logits by more than they differ.
+    gap = (student - teacher) / temperature
+    return gap - ops.mean(gap, axis=-1, keepdims=True)
+
+
+def _largest(logits):
+    """Return the largest logit of each pixel. A softmax does not change by what all share."""
+    # A batch may be empty: then there is no first logit to begin with.
+    return ops.max(logits, axis=-1, keepdims=True, initial=-math.inf)
 
 
 @keras.saving.register_keras_serializable(package="kdlib")

@@ -62,6 +62,42 @@ def test_explicit_and_neutral_steps_give_the_same_weights_after_ten_steps():
         np.testing.assert_allclose(curve, history_b[key], rtol=1e-5)
 
 
+def test_the_compiled_objectives_are_the_objectives():
+    model = distiller()
+    rng = np.random.default_rng(0)
+    y = tf.constant(rng.integers(0, 3, (2, 8, 8)))
+    weight = tf.constant(rng.integers(0, 2, (2, 8, 8)).astype("float32"))
+    for spread in (3.0, 0.05):  # where the two ways to compute the divergence are taken
+        z_t, z_s = (tf.constant(spread * rng.normal(size=(2, 8, 8, 3)), "float32") for _ in "ts")
+        found = []
+        for objectives in (model.objectives, model._objectives):
+            with tf.GradientTape() as tape:
+                tape.watch(z_s)
+                parts = objectives(y, z_t, z_s, weight)
+                loss = model.weighted_sum(*parts)
+            found.append([*map(float, parts), *np.ravel(tape.gradient(loss, z_s))])
+        np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-8)
+
+
+def test_only_losses_that_are_known_to_allow_it_are_compiled():
+    def compiled(model):
+        return isinstance(model._objectives, tf.types.experimental.PolymorphicFunction)
+
+    model = distiller()
+    assert compiled(model)
+    for options in ({"run_eagerly": True}, {"distillation_loss_fn": lambda t, s: (t - s) ** 2}):
+        model.compile("sgd", **options)
+        assert not compiled(model)
+
+    class Own(Distiller):
+        def objectives(self, *given, **named):
+            return super().objectives(*given, **named)
+
+    own = Own(model.student, model.teacher)
+    own.compile("sgd")
+    assert not compiled(own)
+
+
 def test_no_gradient_reaches_the_teacher():
     model = distiller()
     x, y, _ = batch()
