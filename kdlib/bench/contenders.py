@@ -9,13 +9,16 @@ import numpy as np
 from keras import ops
 
 from kdlib.distiller import Distiller
+from kdlib.models import pretrained
 from kdlib.unet import logits_model, multi_student_unet_model, multi_teacher_unet_model
 
 ALPHA, TEMPERATURE, CLASSES = 0.1, 3.0, 6
 
 
 def networks(size, precision="float32"):
-    """Return a fresh student and a fresh teacher: the same at each call.
+    """Return copies of the trained student and teacher of the city: the same at each call.
+
+    Trained, since the divergence of logits that are nearly alike is computed in another way.
 
     Parameters
     ----------
@@ -30,12 +33,16 @@ def networks(size, precision="float32"):
     """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
-    keras.utils.set_random_seed(0)
     try:
-        builders = multi_student_unet_model, multi_teacher_unet_model
-        return [build(CLASSES, image_height=size, image_width=size) for build in builders]
+        found = [
+            build(CLASSES, size, size, dropout=0.0, normalization="batch")
+            for build in (multi_student_unet_model, multi_teacher_unet_model)
+        ]
     finally:
         keras.config.set_dtype_policy(before)
+    for network in found:
+        network.set_weights(pretrained(network.name, "city").get_weights())
+    return found
 
 
 def contender(name, student, teacher, batch=8, xla=False):
