@@ -173,7 +173,7 @@ def step_seconds(compute, devices, parameters, bandwidth, latency=0.0):
     .. math:: t(n) = \frac{t_1}{n} + \frac{2 (n - 1)}{n} \cdot \frac{4 P}{B} + 2 (n - 1)\, l
 
     The work on the batch is divided. The P gradients, of 4 bytes each, are summed over all devices
-    in a ring: in 2 (n - 1) rounds each device sends an n-th of them [1]_. Nothing is computed
+    in a ring: in 2 (n - 1) rounds each device sends an n-th of them. Nothing is computed
     meanwhile. Left out: unequal devices, and what does not get faster, such as making the batches.
 
     Parameters
@@ -200,8 +200,8 @@ def step_seconds(compute, devices, parameters, bandwidth, latency=0.0):
 
     References
     ----------
-    .. [1] Patarasuk and Yuan (2009), Bandwidth optimal all-reduce algorithms for clusters of
-       workstations.
+    Patarasuk and Yuan (2009), Bandwidth optimal all-reduce algorithms for clusters of
+    workstations.
 
     Examples
     --------
