@@ -1,10 +1,10 @@
 """What a second of training buys: from cached soft targets, and from a teacher that is asked.
 
 ``python -m kdlib.study.scale`` does what is left, and writes one line of JSON a run to
-``kdlib/results/scale.jsonl``. It starts with the line ``costs``: the seconds of a step of each way
-to train, measured in turns; have the machine at rest for it. A budget in seconds is turned into
-steps by that line, with the writing of the cache paid first. So the trainings themselves may run
-beside other programs, and give the same networks.
+``kdlib/results/scale.jsonl``. It starts with the line ``costs``: what a step of each way to train
+takes, measured in turns. A budget is turned into steps by that line, with the writing of the cache
+paid first. So the trainings themselves may run beside other programs, and give the same networks.
+Seconds are those of the processor, all cores together: other programs stretch them little.
 
 Three arms, ``float32``, ``float16`` and ``uint8``, ask something else: whether the student notices
 how its soft targets were stored. They have the same crops and a fixed number of steps.
@@ -44,7 +44,7 @@ class Way:
     taught : {"labels", "cached", "online"}
         By labels alone, by soft targets of a cache, or by a teacher that is asked at each step.
     seconds : float or None
-        Budget, the writing of the cache included.
+        Budget of processor time, the writing of the cache included.
     steps : int or None
         Length, where there is no budget.
     crops : int
@@ -101,8 +101,8 @@ class Costs:
     name: str = "costs"
 
 
-SECONDS = 45
-"""The budget: less than the project that the book grew from took for an epoch."""
+SECONDS = 60
+"""The budget of a training, in seconds of processor time."""
 
 WAYS = (
     Way("labels", "labels", SECONDS),
@@ -110,7 +110,7 @@ WAYS = (
     Way("fixed", "cached", SECONDS, crops=125),
     Way("turned", "cached", SECONDS, crops=125, views=8),
     Way("many", "cached", SECONDS, crops=1000),
-    *(Way(store, "cached", steps=200, crops=400, store=store) for store in cache.STORES),
+    *(Way(store, "cached", steps=200, crops=200, store=store) for store in cache.STORES),
 )
 """``turned`` and ``many`` have caches of one size, ``fixed`` and ``turned`` the same crops."""
 
@@ -141,14 +141,14 @@ def measure_costs(patches, teacher, rounds=5, steps=25):
 
 
 def seconds_of(entry):
-    """Return {way: seconds of a step}, and of a view that is ``written``: medians of wall time.
+    """Return {way: processor seconds of a step}, and of a view that is ``written``: medians.
 
     Parameters
     ----------
     entry : dict
         The line ``costs`` of the record.
     """
-    kept, medians = entry["settings"], [float(np.median(row)) for row in entry["wall"]]
+    kept, medians = entry["settings"], [float(np.median(row)) for row in entry["processor"]]
     per = {"written": kept["views"]}
     return {
         name: value / per.get(name, kept["steps"])
