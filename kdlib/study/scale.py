@@ -30,7 +30,7 @@ from kdlib.study.record import RESULTS, Record, make_work_folder
 ALPHA, TEMPERATURE = 0.1, 2.0
 """Those of the distilled students of :mod:`kdlib.study.plans`."""
 
-LOOKS = 8
+LOOKS = 4
 """How often each network is judged while it trains."""
 
 
@@ -101,18 +101,17 @@ class Costs:
     name: str = "costs"
 
 
-SECONDS = 60
+SECONDS = 40
 """The budget of a training, in seconds of processor time."""
 
 WAYS = (
     Way("labels", "labels", SECONDS),
     Way("online", "online", SECONDS),
-    Way("fixed", "cached", SECONDS, crops=125),
-    Way("turned", "cached", SECONDS, crops=125, views=8),
-    Way("many", "cached", SECONDS, crops=1000),
-    *(Way(store, "cached", steps=200, crops=200, store=store) for store in cache.STORES),
+    Way("fixed", "cached", SECONDS, crops=400),
+    Way("turned", "cached", SECONDS, crops=50, views=8),
+    *(Way(store, "cached", steps=120, crops=120, store=store) for store in cache.STORES),
 )
-"""``turned`` and ``many`` have caches of one size, ``fixed`` and ``turned`` the same crops."""
+"""The caches of ``fixed`` and ``turned`` have one size: many crops, or few from all sides."""
 
 PLAN = Plan("scale", (Costs(), *WAYS), seeds=(0, 1, 2), judged_on="validation")
 """Names the record. It is run by this module, not by :mod:`kdlib.study.runner`."""
