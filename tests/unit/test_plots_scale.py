@@ -66,9 +66,9 @@ def test_curves_start_where_their_first_second_is():
     figure = scale.in_time(curves, references={"constant predictor": 0.12})
     lines = figure.axes[0].lines
     means = {line.get_label(): line for line in lines if not line.get_label().startswith("_")}
-    assert means["online"].get_xdata() == [5, 10]
+    assert means["online"].get_xdata().tolist() == [5, 10]
     assert means["online"].get_ydata().tolist() == pytest.approx([0.3, 0.5])
-    assert means["cached"].get_xdata() == [8, 10]
+    assert means["cached"].get_xdata().tolist() == [8, 10]
     assert list(means["constant predictor"].get_ydata()) == [0.12, 0.12]
     assert len(lines) == 2 + 3  # two seeds of one way, two means, and the reference
 
