@@ -45,6 +45,8 @@ def test_a_law_has_the_slope_that_was_given_through_the_middle_of_its_points():
     assert drawn.mean() == pytest.approx(np.log(costs).mean())
     assert (figure.axes[0].get_xscale(), figure.axes[0].get_yscale()) == ("log", "log")
     assert figure.axes[0].get_ylabel() == "seconds"
+    figure.canvas.draw()
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["1", "10", "100"]
 
 
 def test_without_a_slope_points_are_joined():
