@@ -100,6 +100,7 @@ def power_laws(panels, ylabel):
                 each.plot(sizes, line, linewidth=1.2, **style)
         each.set(xscale="log", yscale="log", xlabel=xlabel)
         each.grid(color=GRID)
+        _few_ticks(each.xaxis, sorted({size for sizes, *_ in series.values() for size in sizes}))
     axes[0, 0].set_ylabel(ylabel)
     handles = {label: line for each in axes[0] for line, label in
                zip(*each.get_legend_handles_labels(), strict=True)}  # fmt: skip
@@ -164,6 +165,13 @@ def _plain_ticks(axis, low, high):
     ticks = [factor * 10.0**power for power in range(-4, 5) for factor in (1, 2, 5)]
     axis.set_ticks([tick for tick in ticks if low / 1.6 <= tick <= high * 1.6])
     axis.set_major_formatter("{x:g}")
+    axis.set_ticks([], minor=True)
+
+
+def _few_ticks(axis, sizes):
+    """Name the smallest, the middle and the largest size: three numbers fit below a panel."""
+    axis.set_ticks([sizes[0], sizes[len(sizes) // 2], sizes[-1]])
+    axis.set_major_formatter("{x:,.0f}")
     axis.set_ticks([], minor=True)
 
 

@@ -87,6 +87,12 @@ class Way:
             )
         return steps
 
+    def clock(self, costs):
+        """Return the seconds that were spent at each look, those for the cache among them."""
+        start = self.crops * self.views * costs["written"]
+        step = self.length(costs) / LOOKS * costs[self.taught]
+        return [start + step * look for look in range(1, LOOKS + 1)]
+
     def recipe(self, costs):
         """Return the recipe: rates as the study found them, length as the budget allows."""
         base = STUDENT if self.taught == "labels" else TAUGHT

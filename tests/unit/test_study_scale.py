@@ -84,6 +84,12 @@ def test_a_budget_pays_for_the_cache_first():
         Way("large", "cached", 8.0, crops=101, views=8).length(COSTS | {"written": 0.0099010})
 
 
+def test_the_clock_starts_with_the_cache_and_ends_with_the_budget():
+    way = Way("turned", "cached", 21.0, crops=100, views=8)
+    assert way.clock(COSTS) == [8 + 0.125 * 104 * look / 4 for look in (1, 2, 3, 4)]
+    assert Way("online", "online", 20.0).clock(COSTS) == [5, 10, 15, 20]
+
+
 def test_costs_are_medians_by_step_and_by_view():
     entry = {
         "settings": {"names": ["labels", "written"], "steps": 10, "views": 200},
