@@ -1,6 +1,6 @@
 """Choosing T, α and the settings of a training.
 
-- :mod:`kdlib.tune.sweep`: what a sweep of T and α can tell, and what is noise;
+- :mod:`kdlib.tune.sweep` and :mod:`kdlib.tune.chance`: a sweep of T and α, and what of it is luck;
 - :mod:`kdlib.tune.space`: the configurations that a search chooses from;
 - :mod:`kdlib.tune.hyperband` and :mod:`kdlib.tune.density`: the parts of BOHB, in a few lines;
 - :mod:`kdlib.tune.replay` and :mod:`kdlib.tune.methods`: searches on a table of trainings;
