@@ -39,8 +39,11 @@ def main(arguments=None):
 
 
 def _act(options):
-    from kdlib.tune import report, search, storage  # they need Optuna
+    from kdlib.tune import recorded, report, search, storage  # they need Optuna
 
+    if options.record:
+        recorded.write(storage.study(options.out), options.record)
+        return 0
     if options.report:
         print(report.report(storage.study(options.out)))
         return 0
@@ -87,6 +90,9 @@ def _parser():
         "--workers", type=_count, default=1, help="processes to start (default: %(default)s)"
     )
     parser.add_argument("--report", action="store_true", help="only say what was found so far")
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="only write what was found as lines of JSON"
+    )
     parser.add_argument("--quiet", action="store_true", help="show neither progress nor report")
     parser.add_argument(
         "--images",

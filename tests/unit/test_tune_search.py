@@ -13,7 +13,7 @@ import pytest
 
 from kdlib.data import N_CLASSES
 from kdlib.tune import __main__ as command
-from kdlib.tune import engine, report, search, space, storage
+from kdlib.tune import engine, recorded, report, search, space, storage
 from kdlib.tune.problem import Problem
 from tests.unit import tiny_search
 from tests.unit.small import network
@@ -217,6 +217,27 @@ def test_the_report_says_what_was_found(tmp_path):
     assert lines[2] == "  Adam at rate 0.01, batch 8, dropout 0.3, α = 0.5, T = 2"
     assert "ask again after 10 finished trials" in lines[3]
     assert lines[-2:] == ["      2 epochs  0.2000", "      5 epochs  0.5000"]
+
+
+def test_a_search_is_written_and_read_again(tmp_path, capsys):
+    study = storage.study(tmp_path, PROBLEM)
+    path = tmp_path / "search.jsonl"
+    assert run("--out", tmp_path, "--record", path) == 1
+    assert "nothing to write" in capsys.readouterr().err and not path.exists()
+    for trial in (finished(0.2), finished(None, state=State.PRUNED), finished(0.5, 0.3)):
+        study.add_trial(trial)
+    assert run("--out", tmp_path, "--record", path) == 0
+    assert report.report(recorded.read(path)) == report.report(study)
+    head, *lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert head["problem"]["crops"] == 40 and head["versions"]["optuna"] == optuna.__version__
+    assert [line["state"] for line in lines] == ["COMPLETE", "PRUNED", "COMPLETE"]
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", '{"a": 1}', '{"problem": {}}\n{"state": "GOOD"}'])
+def test_a_file_that_is_no_written_search_is_an_error(tmp_path, text):
+    (tmp_path / "x").write_text(text)
+    with pytest.raises(ValueError, match="is no written search"):
+        recorded.read(tmp_path / "x")
 
 
 def test_what_decides_the_score_matters_most(tmp_path):
