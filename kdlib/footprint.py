@@ -187,7 +187,13 @@ def _run(path, size, threads, repeats):
 
 
 def peak_memory():
-    """Return the largest memory that this process has had, in MiB."""
+    """Return the largest memory that this process has had, in MiB.
+
+    Examples
+    --------
+    >>> peak_memory() > 1
+    True
+    """
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")
         return int(status.partition("VmHWM:")[2].split()[0]) / 2**10

@@ -65,6 +65,11 @@ def render(entry):
     Returns
     -------
     str
+
+    Examples
+    --------
+    >>> print(render(read()).splitlines()[0].partition(" · ")[2])
+    8 images of 256 × 256 a step
     """
     lines = [
         f"{entry['device']} · {entry['batch']} images of {entry['size']} × {entry['size']} a step"
