@@ -40,7 +40,9 @@ def fixed_crops(patches, size, count, seed=0):
     batches = Batches(patches, count, crop=size, seed=seed, steps=1, shuffle=True)
     chosen = batches._choose(0)
     images, labels = batches._views(chosen, batches._rng(0))
-    origin = patches.take(chosen)
+    # Where they come from, without a copy of each whole patch: the crops may be 100,000.
+    nothing = np.empty((len(patches), 0))
+    origin = dataclasses.replace(patches, images=nothing, labels=nothing).take(chosen)
     ground = origin.ground
     if ground is not None:
         tops, lefts, _ = batches._draw(chosen, batches._rng(0))
