@@ -36,8 +36,8 @@ def kl_divergence(teacher_logits, student_logits, temperature=1.0):
     .. math:: KL(p \,\|\, q) = \log \textstyle\sum_i p_i\, e^{c_i}
               = \log\bigl(1 + \textstyle\sum_i p_i\,(e^{c_i} - 1 - c_i)\bigr)
 
-    The gradient is the closed form, :math:`(q - p)/T` in the student's logits. None reaches the
-    teacher's.
+    The gradient is the closed form, :math:`(q - p)/T` in the student's logits, and in the teacher's
+    :math:`-p_i c_i/T`, with the same :math:`c_i`. The Distiller lets none reach the teacher.
 
     Parameters
     ----------
@@ -72,34 +72,35 @@ def kl_divergence(teacher_logits, student_logits, temperature=1.0):
     _check_shapes(teacher, student)
     if teacher.dtype != student.dtype:
         teacher, student = ops.cast(teacher, "float64"), ops.cast(student, "float64")
-    teacher = ops.stop_gradient(teacher)
 
     @ops.custom_gradient
-    def divergence(student):
+    def divergence(teacher, student):
         logits = teacher, student, temperature
-        value, slope = ops.cond(
+        value, *slopes = ops.cond(
             ops.max(ops.abs(_gap(*logits)), initial=0.0) < _CLOSE,
             lambda: _of_close_logits(*logits),
             lambda: _of_logits(*logits),
         )
-        return value, lambda *upstream, **named: _times(slope, *upstream, **named)
+        return value, lambda *upstream, **named: _times(slopes, *upstream, **named)
 
-    return divergence(student)
+    return divergence(teacher, student)
 
 
-def _times(slope, *given, upstream=None):
-    """Return the gradient in the student's logits, given that in the divergence of each pixel."""
+def _times(slopes, *given, upstream=None):
+    """Return the gradients in both logits, given that in the divergence of each pixel."""
     # TensorFlow and JAX pass the second by place, PyTorch by name.
     upstream = given[-1] if upstream is None else upstream
-    return slope * upstream[..., None]
+    return tuple(slope * upstream[..., None] for slope in slopes)
 
 
 def _of_logits(teacher, student, temperature):
-    """Return the divergence and its gradient in the student's logits, (q - p) / T."""
+    """Return the divergence, and its gradients in the teacher's and in the student's logits."""
     teacher, student = ((z - _largest(z)) / temperature for z in (teacher, student))
     log_p, log_q = ops.log_softmax(teacher, axis=-1), ops.log_softmax(student, axis=-1)
-    p = ops.exp(log_p)
-    return ops.sum(p * (log_p - log_q), axis=-1), (ops.exp(log_q) - p) / temperature
+    p, differences = ops.exp(log_p), log_p - log_q
+    value = ops.sum(p * differences, axis=-1)
+    in_teacher = p * (differences - value[..., None]) / temperature
+    return value, in_teacher, (ops.exp(log_q) - p) / temperature
 
 
 def _of_close_logits(teacher, student, temperature):
@@ -116,7 +117,7 @@ def _of_close_logits(teacher, student, temperature):
     for n in range(_TERMS - 1, 1, -1):
         series = series * gap + 1 / math.factorial(n)
     value = ops.log1p(ops.sum(p * ops.square(gap) * series, axis=-1))
-    return value, p * ops.expm1(gap - value[..., None]) / temperature
+    return value, -p * gap / temperature, p * ops.expm1(gap - value[..., None]) / temperature
 
 
 def _gap(teacher, student, temperature):

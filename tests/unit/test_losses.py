@@ -113,6 +113,19 @@ def test_close_logits_are_right_to_1e_5_at_every_pixel(case, apart):
     np.testing.assert_allclose(got, slope, rtol=1e-5, atol=1e-5 * np.abs(slope).max())
 
 
+@pytest.mark.parametrize("size", [0.05, 3.0])
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
+def test_the_gradient_in_the_teachers_logits_is_there_too(size, temperature):
+    """For trainings in which both learn. From close logits, and from others."""
+    rng = np.random.default_rng(4)
+    teacher, student = rng.normal(0, size, (2, 50, 6)).astype("float32")
+    got = gradient(lambda z: ops.sum(kl_divergence(z, student, temperature)), teacher)
+    log_p, log_q = (softening.log_softmax(z, temperature) for z in (teacher, student))
+    apart = log_p - log_q - reference(teacher, student, temperature)[0][:, None]
+    expected = np.exp(log_p) * apart / temperature
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
 def test_the_two_ways_to_compute_it_meet():
     """Just below and just above the gap at which the way changes."""
     teacher = np.float32([[1.0, 0.3, -2.0, 0.0]])
