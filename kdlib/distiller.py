@@ -219,7 +219,15 @@ class Distiller(keras.Model):
         )
         if not (_ON_TENSORFLOW and known) or self.run_eagerly:
             return self.objectives
-        return tf.function(self.objectives, jit_compile=True)
+        compiled = {}
+
+        def objectives(*batch):
+            # A temperature that is changed later counts from then on.
+            if self.temperature not in compiled:
+                compiled[self.temperature] = tf.function(self.objectives, jit_compile=True)
+            return compiled[self.temperature](*batch)
+
+        return objectives
 
     def weighted_sum(self, student_loss, distillation_loss):
         """Return alpha · student_loss + (1 - alpha) · T² · distillation_loss."""

@@ -95,6 +95,17 @@ def has_no_stderr(notebook, name):
     ]
 
 
+def has_no_log_lines(notebook, name):
+    """No cell stores a line of a log, which may come by standard output."""
+    return [
+        f"code cell {number} stores a line of a log: {line[:200]!r}"
+        for number, cell in enumerate(code_cells(notebook), 1)
+        for output in cell.outputs
+        for line in output.get("text", "").splitlines()
+        if re.match(r"(WARNING|ERROR|INFO)\b", line)
+    ]
+
+
 def has_no_machine_paths(notebook, name):
     """Neither text nor output names a folder of the machine that ran it."""
     texts = [("cell", cell.source) for cell in notebook.cells]
@@ -245,9 +256,11 @@ def has_its_sections(notebook, name):
 
 
 RULES = (
-    is_valid, ran_in_order, has_no_errors, has_no_stderr, has_no_machine_paths, is_plain_python,
-    is_stamped, has_known_tags, has_short_cells, alternates, has_alt_text, is_finished,
-    has_exercises, has_its_sections,
+    is_valid, ran_in_order, has_no_errors, has_no_stderr, has_no_log_lines, has_no_machine_paths,
+    is_plain_python, is_stamped, has_known_tags, has_short_cells, alternates, has_alt_text,
+    is_finished, has_exercises, has_its_sections,
 )  # fmt: skip
 # What must also hold of a chapter that has just been run, before its outputs are kept.
-RUN_RULES = (ran_in_order, has_no_errors, has_no_stderr, has_no_machine_paths, is_finished)
+RUN_RULES = (
+    ran_in_order, has_no_errors, has_no_stderr, has_no_log_lines, has_no_machine_paths, is_finished,
+)  # fmt: skip

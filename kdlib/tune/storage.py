@@ -7,6 +7,7 @@ worker's: it is marked as failed, and its configuration is tried again.
 import contextlib
 import dataclasses
 import json
+import logging
 import warnings
 from pathlib import Path
 
@@ -171,8 +172,18 @@ def _retry():
 
 @contextlib.contextmanager
 def _no_warnings():
-    """Keep to itself that Optuna calls what is used here experimental, and its log of trials."""
+    """Keep to itself what is no news in a search.
+
+    That Optuna calls what is used here experimental, its log of trials, and that TensorFlow traces
+    anew for each of them: each has a network of its own.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        yield
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        logger.setLevel(level)

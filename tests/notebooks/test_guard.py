@@ -62,6 +62,10 @@ def stored_stderr(notebook):
     cell(notebook, PLAIN).outputs[0].name = "stderr"
 
 
+def stored_log(notebook):
+    cell(notebook, PLAIN).outputs[0].text = "WARNING:tensorflow:5 out of the last 13 calls\n"
+
+
 def path_in_output(notebook):
     cell(notebook, PLAIN).outputs[0].text = "saved to " + "/" + "home/someone/teacher.keras\n"
 
@@ -209,6 +213,7 @@ def no_times(notebook):
         (stored_error, "has_no_errors"),
         (expects_an_error, "has_no_errors"),
         (stored_stderr, "has_no_stderr"),
+        (stored_log, "has_no_log_lines"),
         (path_in_output, "has_no_machine_paths"),
         (path_in_source, "has_no_machine_paths"),
         (path_of_windows, "has_no_machine_paths"),
