@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdlib import parallel
@@ -173,6 +173,7 @@ class Numbers(keras.utils.PyDataset):
 
 
 @given(st.integers(1, 5), st.integers(1, 4))
+@settings(deadline=None)
 def test_the_parts_make_up_the_batch_in_order(processes, size):
     whole = Numbers(processes * size)
     parts = [parallel.Shard(whole, process, processes) for process in range(processes)]
