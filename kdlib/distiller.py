@@ -225,6 +225,8 @@ class Distiller(keras.Model):
             # A temperature that is changed later counts from then on.
             if self.temperature not in compiled:
                 compiled[self.temperature] = tf.function(self.objectives, jit_compile=True)
+                # One trace a Distiller: TensorFlow would warn of the fifth as if it were one's.
+                compiled[self.temperature]._omit_frequent_tracing_warning = True
             return compiled[self.temperature](*batch)
 
         return objectives

@@ -15,18 +15,15 @@ RECORD = Path("book", "_data", "runs.json")
 GPU_RECORD = RECORD.with_name("runs_gpu.json")
 COLUMNS = (
     *("chapter", "mode", "minutes", "peak memory", "device"),
-    *("minutes on a GPU", "GPU memory", "TensorFlow", "Keras", "NumPy"),
+    *("minutes on a GPU", "GPU memory"),
 )
+VERSIONS = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}
 
 
 def row(run, on_gpu):
     """Return the cells of one run, without the chapter's name; `on_gpu` is None if not recorded."""
     gpu = ("–", "–") if on_gpu is None else (minutes(on_gpu), gib(on_gpu["gpu_peak_memory_mib"]))
-    return (
-        *(run["mode"], minutes(run), gib(run["peak_memory_mib"]), run["device"]),
-        *gpu,
-        *(run["tensorflow"], run["keras"], run["numpy"]),
-    )
+    return (*(run["mode"], minutes(run), gib(run["peak_memory_mib"]), run["device"]), *gpu)
 
 
 def minutes(run):
@@ -37,6 +34,16 @@ def minutes(run):
 def gib(mib):
     """Return mebibytes as gibibytes."""
     return f"{mib / 1024:.1f} GiB"
+
+
+def about_the_versions(record):
+    """Return which versions the chapters ran with: one list, or several if they differ."""
+    found = {tuple(run[key] for key in VERSIONS) for run in record.values()}
+    lists = (
+        ", ".join(map(" ".join, zip(VERSIONS.values(), each, strict=True)))
+        for each in sorted(found)
+    )
+    return f"Run with {'; '.join(lists)}."
 
 
 def about_the_gpu(record):
@@ -78,7 +85,8 @@ class RunRecord(SphinxDirective):
             (name.replace("_", " "), *row(run, on_gpu.get(name)))
             for name, run in sorted(record.items())
         ]
-        return [table([COLUMNS, *rows]), nodes.paragraph("", about_the_gpu(on_gpu))]
+        said = f"{about_the_versions(record)} {about_the_gpu(on_gpu)}"
+        return [table([COLUMNS, *rows]), nodes.paragraph("", said)]
 
     def read(self, name):
         """Return a record of runs, empty if there is none."""
