@@ -149,7 +149,7 @@ def test_the_line_of_a_training_has_its_settings_curve_and_scores(short, patches
     way = Way("online", "online", seconds=2.0)
     line = scale._trained(way, 0, COSTS, split, teacher)
     assert line["settings"] == dataclasses.asdict(way)
-    assert (line["budget"]["epochs"], line["budget"]["steps_per_epoch"]) == (LOOKS, 1)
+    assert (line["budget"]["epochs"], line["budget"]["steps_per_epoch"]) == (LOOKS, 2)
     assert len(line["curve"]["mean_iou"]) == LOOKS
     assert np.sum(line["validation"]["confusion"]) > 0
 
@@ -169,7 +169,7 @@ def test_a_cache_is_read_view_by_view_or_as_a_whole(tmp_path, patches, teacher):
     size = len(patches) * targets.header.record.itemsize
     for how in ("mapped", "loaded"):
         found = caches.reading(tmp_path, how)
-        assert found["bytes"] == size and found["seconds"] > 0
+        assert found["bytes"] == size and found["seconds"] >= 0
         assert found["rise"] >= 0
 
 
