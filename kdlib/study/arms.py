@@ -48,6 +48,9 @@ class Arm:
         A key of :data:`kdlib.beyond.METHODS`: a third term of the loss.
     weight : float, optional
         The weight of that term.
+    transfer : {"city"}, optional
+        Images to learn from instead of those of the plan, by the teacher's soft targets alone:
+        a transfer set that nobody has labelled. They are as many as the plan has for training.
     baseline : str, optional
         The arm that it is compared with.
     seeds : tuple of int, optional
@@ -66,6 +69,7 @@ class Arm:
     held_out_tile: int | None = None
     method: str | None = None
     weight: float | None = None
+    transfer: str | None = None
     baseline: str | None = "scratch"
     seeds: tuple | None = None
 

@@ -8,7 +8,7 @@ takes four to seven minutes on one of them.
 import dataclasses
 
 from kdlib.recipes import RECIPES, Recipe
-from kdlib.study import searches
+from kdlib.study import methods, searches
 from kdlib.study.arms import Arm, Plan, Run
 
 
@@ -229,14 +229,26 @@ SWEEP = searches.sweep(STUDENT, TAUGHT, DUBAI_TEACHER)
 TABLE = searches.table(TAUGHT, DUBAI_TEACHER)
 """Configurations to replay searches on, judged on validation images."""
 
-METHODS_SEARCH = searches.methods(STUDENT, TAUGHT, DUBAI_TEACHER)
+METHODS_SEARCH = methods.search(STUDENT, TAUGHT, DUBAI_TEACHER)
 """Rate and weight of each method beyond logits, judged on validation images."""
+
+METHODS = methods.comparison(STUDENT, TAUGHT, SHORT_TEACHER, DUBAI_TEACHER)
+"""The methods beyond logits, other teachers and images without labels, at a fifth of the steps of
+main."""
+
+CONFIRM = Plan(
+    "confirm",
+    (_taught("distilled-t0p5", TAUGHT, temperature=0.5, baseline=None),),
+    seeds=(0, 1, 2, 3, 4),
+    teacher=DUBAI_TEACHER,
+)
+"""The temperature that the sweep found best, at the budget and with the seeds of main."""
 
 PLANS = {
     plan.name: plan
     for plan in (
         SMOKE, TEACHER_SEARCH, STUDENT_SEARCH, RATES, MAIN, MORE, SPLITS, CITY, SWEEP, TABLE,
-        METHODS_SEARCH,
+        METHODS_SEARCH, METHODS, CONFIRM,
     )
 }  # fmt: skip
 """The plans by name."""

@@ -1,4 +1,4 @@
-"""Plans of many short trainings: a sweep of T and α, a table of configurations, and methods."""
+"""Plans of many short trainings: a sweep of T and α, and a table of configurations."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from kdlib.study.arms import Arm, Plan
 
-TEMPERATURES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+TEMPERATURES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 ALPHAS = (0.0, 0.3, 0.7)
 CONFIGURATIONS = 60
 BATCH_SIZES = (4, 8, 20)
@@ -14,27 +14,6 @@ CROPS = 1600
 """Crops that each of these trainings sees, in 8 epochs: a fifth of those of the main plan."""
 
 _EPOCHS = 8
-
-RATES = (0.005, 0.015)
-EQUAL = {
-    "squared-error": 0.5,
-    "standardised": 5.0,
-    "decoupled": 0.07,
-    "channel-wise": 1.6,
-    "correlation": 1.4,
-    "boundary": 0.9,
-    "attention": 1.2,
-    "hint": 15.0,
-    "pair-wise": 9.0,
-    "channel-wise-features": 6.0,
-}
-"""For each method of :data:`kdlib.beyond.METHODS` the weight at which the gradient of its term is
-as long as that of the loss on the labels: a mean over three batches, at a trained student."""
-
-STRENGTHS = (1, 8)
-"""How much of that a search tries. With α = 0.1 and T = 2, plain distillation pulls some ten times
-as hard as the labels do."""
-
 
 def short(recipe, batch_size=8, **changes):
     """Return a recipe cut to the budget of these plans: 1,600 crops, whatever the batch size.
@@ -81,7 +60,7 @@ def sweep(alone, taught, teacher):
         # α = 1, at the rate of the points: T says nothing there.
         Arm("alpha1", short(taught)),
     )
-    return _plan("sweep", (*labels, *points), (0, 1, 2), teacher)
+    return chosen_by("sweep", (*labels, *points), (0, 1, 2), teacher)
 
 
 def table(taught, teacher):
@@ -94,42 +73,7 @@ def table(taught, teacher):
         Arm(f"c{number:02}", short(taught, **budget), baseline=None, teacher="trained", **soft)
         for number, (budget, soft) in enumerate(_draw(rng) for _ in range(CONFIGURATIONS))
     )
-    return _plan("table", arms, (100,), teacher)
-
-
-def methods(alone, taught, teacher):
-    """Return the plan that chooses rate and weight of each method, with one seed.
-
-    Each method is added to the loss on the labels (α = 1). No distillation and plain distillation
-    get the same rates.
-    """
-    arms = []
-    for rate in RATES:
-        at = {"learning_rate": rate}
-        arms.append(Arm(tried("scratch", rate), short(alone, **at), baseline=None))
-        arms.append(
-            Arm(tried("plain", rate), short(taught, **at), baseline=None, teacher="trained",
-                alpha=0.1, temperature=2.0)
-        )  # fmt: skip
-        arms += [
-            Arm(tried(name, rate, strength), short(taught, **at), baseline=None, teacher="trained",
-                method=name, weight=strength * equal)
-            for name, equal in EQUAL.items()
-            for strength in STRENGTHS
-        ]  # fmt: skip
-    return _plan("methods-search", tuple(arms), (100,), teacher)
-
-
-def tried(method, rate, strength=None):
-    """Return the name of an arm of that search.
-
-    Examples
-    --------
-    >>> tried("hint", 0.005, 8)
-    'hint-0p005-x8'
-    """
-    name = f"{method}-{rate:g}".replace(".", "p")
-    return name if strength is None else f"{name}-x{strength}"
+    return chosen_by("table", arms, (100,), teacher)
 
 
 def _draw(rng):
@@ -153,7 +97,8 @@ def _rounded(value):
     return float(f"{value:.3g}")
 
 
-def _plan(name, arms, seeds, teacher):
+def chosen_by(name, arms, seeds, teacher):
+    """Return a plan that serves to choose: it leaves the test images alone."""
     return Plan(
         name,
         arms,

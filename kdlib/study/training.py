@@ -8,7 +8,7 @@ from keras import ops
 
 from kdlib import recipes, runtime
 from kdlib.beyond import METHODS, BeyondDistiller
-from kdlib.data import VOID
+from kdlib.data import VOID, cut, synthetic
 from kdlib.distiller import Distiller
 from kdlib.study import controls
 from kdlib.study.kept import KeptBatches
@@ -46,7 +46,7 @@ def train(arm, split, seed, teacher=None, callbacks=(), keep=None):
     ValueError
         If the arm has a teacher and none is given, or names one that is unknown.
     """
-    patches = training_patches(arm, split.train)
+    patches = transfer_set(arm, split.train) or training_patches(arm, split.train)
     if arm.teacher is None:
         network = recipes.build(arm.network, seed, arm.recipe)
         recipes.compile_alone(network, arm.recipe)
@@ -54,7 +54,7 @@ def train(arm, split, seed, teacher=None, callbacks=(), keep=None):
         return network
     source = _source(arm, teacher, seed)
     network = recipes.build(arm.network, seed, arm.recipe)
-    distiller = _distiller(arm, network, source, _share(patches))
+    distiller = distiller_of(arm, network, source, _share(patches))
     batches = arm.recipe.batches(patches, seed)
     if keep is not None:
         batches = KeptBatches(batches, source, arm.recipe.epochs, keep)
@@ -78,7 +78,7 @@ def logits_suffice(arm):
     return arm.method is None or METHODS[arm.method]().over_logits
 
 
-def _distiller(arm, network, source, labelled_share):
+def distiller_of(arm, network, source, labelled_share=1.0):
     """Return a compiled Distiller: with a third term, or for images without labels among them."""
     options = {"alpha": arm.alpha, "temperature": arm.temperature}
     options["jit_compile"] = runtime.jit_compile()
@@ -134,6 +134,41 @@ def training_patches(arm, patches):
     return dataclasses.replace(patches, labels=labels)
 
 
+def transfer_set(arm, patches):
+    """Return as many other patches, all labels hidden, or None if the arm has no transfer set.
+
+    Raises
+    ------
+    ValueError
+        If the arm would need their labels, or the set is unknown.
+    """
+    if arm.transfer is None:
+        return None
+    if arm.teacher is None or arm.alpha or arm.method is not None:
+        raise ValueError(
+            f"arm {arm.name} learns from a transfer set, which has no labels: it needs a teacher, "
+            "α = 0 and no method."
+        )
+    if arm.transfer not in TRANSFER_SETS:
+        raise ValueError(
+            f"arm {arm.name} wants the transfer set {arm.transfer!r}; "
+            f"there are {', '.join(TRANSFER_SETS)}."
+        )
+    side = patches.images.shape[1]
+    found = TRANSFER_SETS[arm.transfer](len(patches), side)
+    return dataclasses.replace(found, labels=np.full_like(found.labels, UNLABELLED))
+
+
+def _city(count, side):
+    # Four patches an image, as far as they go; a seed that no other city has.
+    images = synthetic.city(n_images=-(-count // 4), size=2 * side, seed=9)
+    return cut(images, side).take(np.arange(count))
+
+
+TRANSFER_SETS = {"city": _city}
+"""Functions of a number of patches and their side that give patches."""
+
+
 def labelled_images(patches, share, seed=0):
     """Mark the patches of the images that count as labelled.
 
@@ -169,10 +204,10 @@ def labelled_images(patches, share, seed=0):
 
 
 def _share(patches):
-    """Share of the pixels that are labelled, void ones left aside."""
+    """Share of the pixels that are labelled, void ones left aside; 1 if none is labelled."""
     count = np.bincount(patches.labels.ravel(), minlength=UNLABELLED + 1)
     count[VOID] = 0
-    return float(1 - count[UNLABELLED] / count.sum())
+    return float(1 - count[UNLABELLED] / count.sum()) or 1.0
 
 
 def _source(arm, teacher, seed):

@@ -11,7 +11,7 @@ from kdlib.beyond import METHODS
 from kdlib.data import N_CLASSES, VOID
 from kdlib.distiller import Distiller
 from kdlib.recipes import Recipe
-from kdlib.study import scoring, searches, training
+from kdlib.study import methods, scoring, training
 from kdlib.study.arms import Arm
 from kdlib.study.kept import KeptBatches
 from kdlib.study.training import UNLABELLED, PartlyLabelled, labelled_images, training_patches
@@ -88,8 +88,34 @@ def test_a_method_needs_all_labels(small, split, teacher):
         trained(arm, split, teacher)
 
 
+def test_a_transfer_set_is_other_images_by_soft_targets_alone(small, split, teacher):
+    arm = Arm("t", TINY, "student", "trained", 0.0, 2.0, transfer="city")
+    found = training.transfer_set(arm, split.train)
+    assert found.images.shape == split.train.images.shape
+    assert (found.labels == UNLABELLED).all()
+    assert not (found.images == split.train.images).all(axis=(1, 2, 3)).any()
+    a, b = (trained(arm, split, t) for t in (teacher, network(3, 5, N_CLASSES, None)))
+    assert any(np.abs(x - y).max() > 1e-3 for x, y in zip(a, b, strict=True))
+    assert all(np.isfinite(value).all() for value in a)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"alpha": 0.1}, "it needs a teacher, α = 0 and no method"),
+        ({"teacher": None}, "it needs a teacher"),
+        ({"method": "hint"}, "it needs a teacher, α = 0 and no method"),
+        ({"transfer": "moon"}, "wants the transfer set 'moon'; there are city"),
+    ],
+)
+def test_a_transfer_set_has_no_labels(small, split, teacher, changed, message):
+    arm = Arm("t", TINY, "student", "trained", 0.0, 2.0, transfer="city")
+    with pytest.raises(ValueError, match=message):
+        trained(dataclasses.replace(arm, **changed), split, teacher)
+
+
 def test_each_method_has_a_weight_to_begin_with():
-    assert set(searches.EQUAL) == set(METHODS)
+    assert set(methods.EQUAL) == set(METHODS)
 
 
 def test_logits_are_kept_for_one_seed_teacher_and_length(split, teacher, tmp_path):
