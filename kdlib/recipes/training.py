@@ -95,12 +95,39 @@ def fit(model, patches, chosen, seed=0, callbacks=(), verbose=0, batches=None):
     """
     batches = batches or chosen.batches(patches, seed)
     return model.fit(
-        batches,
+        _as_read(batches),
         epochs=chosen.epochs,
         callbacks=[EpochSeeds(batches, seed), *callbacks],
         # The batches shuffle by seed and epoch; Keras would shuffle them again, by chance.
         shuffle=False,
         verbose=verbose,
+    )
+
+
+def _as_read(batches):
+    """Return batches as ``fit`` should read them: on TensorFlow as a data set that is not tuned.
+
+    TensorFlow tunes how data are read in a thread, and waits for it when an epoch ends: up to as
+    long as the epoch took (seen in 2.21). There is nothing to tune in batches that are made one by
+    one. The epoch is that of the batches, so a callback has to set it: EpochSeeds does.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return batches
+    import tensorflow as tf
+
+    def signature(values):
+        return tf.TensorSpec((None, *values.shape[1:]), values.dtype)
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return (
+        tf.data.Dataset.from_generator(
+            lambda: (batches[index] for index in range(len(batches))),
+            output_signature=keras.tree.map_structure(signature, batches[0]),
+        )
+        .apply(tf.data.experimental.assert_cardinality(len(batches)))
+        .prefetch(2)
+        .with_options(options)
     )
 
 

@@ -99,6 +99,22 @@ def test_the_same_seed_gives_the_same_training(city):
         np.testing.assert_allclose(a, b, atol=1e-7)
 
 
+def test_how_batches_are_read_changes_nothing(city):
+    results = []
+    for by_recipe in (True, False):
+        model = network(2, seed=1, classes=6, size=16, dropout=0.5)
+        recipes.compile_alone(model, TINY)
+        batches = TINY.batches(few(city[1]), 3)
+        if by_recipe:
+            recipes.fit(model, few(city[1]), TINY, 3, batches=batches)
+        else:
+            seeds = recipes.EpochSeeds(batches, 3)
+            model.fit(batches, epochs=TINY.epochs, callbacks=[seeds], shuffle=False, verbose=0)
+        results.append(values(model.variables))
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_networks_without_dropout_are_trained_too(city):
     model = network(2, seed=1, classes=6, size=16, dropout=0.0)
     recipes.compile_alone(model, TINY)
