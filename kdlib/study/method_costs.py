@@ -95,10 +95,10 @@ def ratios_of(entry, to="plain"):
     return dict(zip(names, map(tuple, ratios.T.tolist()), strict=True))
 
 
-def steps_of_equal_cost(entry, steps):
+def steps_of_equal_cost(entry, steps, least=1.25):
     """Return {arm: how many of its steps take the time of so many of plain distillation}.
 
-    Arms whose cost rounds to the same number are left out.
+    Arms whose step costs less than ``least`` times a plain one are left out.
 
     Examples
     --------
@@ -106,8 +106,8 @@ def steps_of_equal_cost(entry, steps):
     >>> steps_of_equal_cost(entry, 25)
     {'hint': 8}
     """
-    found = {name: round(steps / ratio[0]) for name, ratio in ratios_of(entry).items()}
-    return {name: count for name, count in found.items() if count != steps}
+    costs = {name: ratio[0] for name, ratio in ratios_of(entry).items()}
+    return {name: round(steps / cost) for name, cost in costs.items() if cost >= least}
 
 
 def read(folder=RESULTS):

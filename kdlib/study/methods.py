@@ -53,8 +53,8 @@ def search(alone, taught, teacher):
 
 
 CHOSEN = {
-    "scratch": (0.005,),
-    "plain": (0.015, 0.5),
+    "scratch": (0.015,),
+    "plain": (0.005, 0.5),
     "squared-error": (0.015, 1),
     "standardised": (0.015, 1),
     "decoupled": (0.015, 1),
@@ -62,16 +62,22 @@ CHOSEN = {
     "correlation": (0.015, 1),
     "boundary": (0.015, 1),
     "attention": (0.015, 1),
-    "hint": (0.015, 1),
+    "hint": (0.005, 1),
     "pair-wise": (0.015, 1),
     "channel-wise-features": (0.015, 1),
 }
 """What that search found best on validation images: the rate, and the temperature of plain
 distillation or the multiple of a method's weight."""
 
-STEPS_OF_EQUAL_COST = {}
-"""Where a step costs another time than one of plain distillation: how many an epoch, instead of
-25, take as long (:mod:`kdlib.study.method_costs`)."""
+STEPS_OF_EQUAL_COST = {
+    "decoupled": 19,
+    "attention": 15,
+    "hint": 15,
+    "pair-wise": 15,
+    "channel-wise-features": 14,
+}
+"""Where a step costs at least a quarter more than one of plain distillation: how many an epoch,
+instead of 25, take as long (:mod:`kdlib.study.method_costs`)."""
 
 SHORT_TEACHERS = tuple(Run("splits", "by-image", seed) for seed in (0, 1, 2))
 """Three teachers of 400 steps."""

@@ -7,7 +7,7 @@ import pytest
 
 from kdlib import data
 from kdlib.beyond import METHODS
-from kdlib.study import method_costs, methods
+from kdlib.study import method_costs, methods, table
 from kdlib.study.plans import TAUGHT, find
 from kdlib.study.record import Record
 from tests.unit.small import network
@@ -36,6 +36,30 @@ def test_the_cost_of_all_methods_is_measured(monkeypatch):
     assert found["peak_mib"] == [len(name) for name in names]
     ratios = method_costs.ratios_of(found)
     assert ratios["plain"] == (1, 1, 1) and np.all(np.array(list(ratios.values())) > 0)
+
+
+def test_what_is_compared_is_what_the_search_found_best():
+    plan = find("methods-search")
+    scored = {row.arm: row.mean for row in table.table(plan, table.read(plan))
+              if row.score == "mean IoU"}  # fmt: skip
+    for name, setting in methods.CHOSEN.items():
+        tried = [arm for arm in scored if methods.method_of(arm) == name]
+        assert max(tried, key=scored.get) == methods.tried(name, *setting)
+
+
+def test_the_compared_arms_differ_in_what_their_names_say():
+    arms = {arm.name: arm for arm in find("methods").arms}
+    lengths = {name: arm.recipe.steps_per_epoch for name, arm in arms.items()}
+    cut = {f"{name}-same-seconds": n for name, n in methods.STEPS_OF_EQUAL_COST.items()}
+    assert {name: n for name, n in lengths.items() if n != 25 and name != "assistant"} == cut
+    for name in METHODS:
+        rate, strength = methods.CHOSEN[name]
+        assert (arms[name].method, arms[name].weight) == (name, strength * methods.EQUAL[name])
+        assert arms[name].recipe.learning_rate == rate and arms[name].alpha == 1
+    assert arms["ensemble"].taught_by == methods.SHORT_TEACHERS
+    assert arms["short-teacher"].taught_by in methods.SHORT_TEACHERS
+    assert arms["by-assistant"].taught_by == methods.ASSISTANT
+    assert (arms["no-labels"].alpha, arms["city"].alpha, arms["city"].transfer) == (0, 0, "city")
 
 
 def test_ratios_are_taken_within_a_round():
