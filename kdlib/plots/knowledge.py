@@ -3,8 +3,7 @@
 import numpy as np
 
 from kdlib.plots.style import DASHED, new_figure, styled
-
-LINES = ("-", "--", "-.", ":")
+from kdlib.plots.sweeps import COLORS, MARKERS
 
 
 @styled
@@ -53,7 +52,7 @@ def maps(images, values, boundaries, titles, label, highest):
         left.imshow(image)
         left.set_title(title, fontsize=10)
         drawn = right.imshow(value, cmap="cividis", vmin=0, vmax=highest)
-        right.contour(boundary, levels=[0.5], colors="white", linewidths=0.6)
+        right.contour(boundary, levels=[0.5], colors=COLORS[1], linewidths=0.9)
         for place in (left, right):
             place.set_axis_off()
     figure.colorbar(drawn, ax=axes[:, 1], label=label, orientation="horizontal", shrink=0.9)
@@ -97,7 +96,8 @@ def within(distances, shares, reference, xlabel="pixels from the nearest class b
             )
     figure, axes = new_figure(height=3.6)
     for number, (name, line) in enumerate(shares.items()):
-        axes.plot(distances, line, LINES[number % 4], marker="osD^"[number % 4], label=name)
+        look = {"color": COLORS[number % 4], "marker": MARKERS[number % 4]}
+        axes.plot(distances, line, **look, markersize=5, label=name)
     axes.plot(distances, reference, label="pixels", **DASHED)
     axes.set(xlabel=xlabel, ylabel="share of the total", ylim=(0, 1.02))
     figure.legend(loc="outside upper center", ncols=2)
