@@ -52,7 +52,7 @@ def maps(images, values, boundaries, titles, label, highest):
         left.imshow(image)
         left.set_title(title, fontsize=10)
         drawn = right.imshow(value, cmap="cividis", vmin=0, vmax=highest)
-        right.contour(boundary, levels=[0.5], colors=COLORS[1], linewidths=0.9)
+        right.contour(boundary, levels=[0.5], colors=COLORS[2], linewidths=0.9)
         for place in (left, right):
             place.set_axis_off()
     figure.colorbar(drawn, ax=axes[:, 1], label=label, orientation="horizontal", shrink=0.9)

@@ -36,13 +36,12 @@ def test_all_maps_share_one_scale_that_starts_at_0():
     assert scale.get_xlabel() == "entropy (nats)" and scale.get_xlim() == (0, 1.6)
 
 
-def test_the_white_lines_run_around_the_boundaries_of_their_own_image():
+def test_the_lines_run_around_the_boundaries_of_their_own_image():
     panels = drawn_maps().axes
     for panel, across, place in ((panels[1], 0, (2.5, 4.5)), (panels[3], 1, (1.5, 3.5))):
         (lines,) = (each for each in panel.collections if isinstance(each, ContourSet))
         points = np.concatenate([path.vertices for path in lines.get_paths()])
         assert sorted(set(points[:, across])) == list(place)
-        np.testing.assert_array_equal(lines.get_edgecolor()[0], [1, 1, 1, 1])
     assert not any(panel.collections for panel in panels[0:4:2])
 
 
@@ -92,8 +91,7 @@ def test_a_line_for_each_share_and_a_dashed_one_for_the_pixels():
 def test_lines_differ_in_more_than_their_colour():
     shares = dict.fromkeys("abcd", PIXELS)
     (axes,) = knowledge.within(REACH, shares, PIXELS).axes
-    looks = [(line.get_linestyle(), line.get_marker()) for line in axes.lines[:4]]
-    assert len({dash for dash, _ in looks}) == len({marker for _, marker in looks}) == 4
+    assert len({line.get_marker() for line in axes.lines[:4]}) == 4
 
 
 def test_shares_are_read_from_0_to_1_and_named_in_the_legend():
