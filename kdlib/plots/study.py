@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from kdlib.plots.style import GRID, MODEL_COLORS, model_color, model_marker, new_figure, styled
+from kdlib.plots.style import GRID, model_color, model_marker, new_figure, styled
 
 PANELS = {
     "agreement with the teacher": ("agreement with teacher", "more alike →"),
@@ -62,7 +62,7 @@ def forest(rows, scores, names=None, columns=2):
     for each in axes.flat[len(scores) :]:
         each.set_visible(False)
     for each, score in zip(axes.flat, scores, strict=False):
-        _panel(each, score, [found[arm, score] for arm in names], found)
+        _panel(each, score, {found[arm, score]: name for arm, name in names.items()}, found)
     axes[0, 0].set(yticks=range(len(names)), ylim=(len(names) - 0.4, -0.6))
     axes[0, 0].set_yticklabels(names.values())
     title = "difference to the baseline · dots: seeds · diamond and bar: mean, 95 % interval"
@@ -73,9 +73,9 @@ def forest(rows, scores, names=None, columns=2):
 
 def _panel(axes, score, rows, found):
     axes.axvline(0, color="black", linestyle=(0, (2, 1)), linewidth=1.5, zorder=0)
-    for place, row in enumerate(rows):
+    for place, (row, name) in enumerate(rows.items()):
         mean, low, high = row.difference
-        color = MODEL_COLORS["distilled student" if place == 0 else "control"]
+        color = model_color(name)
         decided = low > 0 or high < 0
         axes.plot(seed_differences(row, found), [place - 0.2] * len(row.seeds), "o", color=color,
                   alpha=0.6, markersize=4)  # fmt: skip
