@@ -17,7 +17,12 @@ TRIES = 5
 """How often a database is opened: workers that start together make its tables at the same time,
 and only one can."""
 
-DRIVERS = "psycopg2-binary for postgresql://, PyMySQL for mysql+pymysql://"
+DRIVERS = {
+    "psycopg": "'psycopg[binary]'",
+    "psycopg2": "psycopg2-binary",
+    "MySQLdb": "mysqlclient",
+}
+"""The packages of drivers that have another name."""
 
 
 def storage(url, beat, stale, retry=None):
@@ -65,9 +70,10 @@ def storage(url, beat, stale, retry=None):
                 "postgresql://user@host/name or sqlite:///file.db."
             ) from error
         except ImportError as error:
+            name = getattr(error.__cause__, "name", None) or "of its kind"
             raise ImportError(
-                f"{shown(url)} needs a package that is not installed ({error.__cause__}). "
-                f"Install it: {DRIVERS}"
+                f"{shown(url)} needs the driver {name}, which is not installed. Install it: "
+                f"python -m pip install {DRIVERS.get(name, name)}"
             ) from error
         except FAULTS as error:
             if not left:
