@@ -71,7 +71,7 @@ def _parser():
         "--out",
         type=Path,
         default=RESULTS,
-        help="folder of the record; machines that share it share the work (default: %(default)s)",
+        help="folder of the record; workers that share it share the work (default: %(default)s)",
     )
     workers.add_storage(parser)
     parser.add_argument(
