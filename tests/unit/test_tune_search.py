@@ -256,7 +256,7 @@ def run(*arguments):
 
 def test_the_command_searches_and_reports(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("kdlib.tune.search.Trainer", Idle)
-    monkeypatch.setattr(search.work, "__defaults__", (False, Idle))
+    monkeypatch.setattr(search.work, "__defaults__", (False, Idle, None))
     tiny = ("--images", "small city", "--epochs", 2, "--crops", 40, "--crop", 16)
     assert run("--out", tmp_path, "--trials", 3, *tiny) == 0
     captured = capsys.readouterr()
@@ -309,7 +309,7 @@ def test_numbers_that_are_none_are_told(capsys, arguments):
 
 
 def test_a_stopped_command_says_how_to_go_on(tmp_path, monkeypatch, capsys):
-    def stop(*_):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("kdlib.tune.search.work", stop)
