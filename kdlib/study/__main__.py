@@ -20,8 +20,8 @@ def main(arguments=None):
     only = options.only.split(",") if options.only else None
     try:
         return _act(options, find(options.plan), only)
-    except (ValueError, OSError) as error:
-        text = str(error) if isinstance(error, ValueError) or not error.errno else _said(error)
+    except (ValueError, OSError, ImportError) as error:
+        text = _said(error) if getattr(error, "errno", None) else str(error)
         print(f"error: {text}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -31,7 +31,7 @@ def main(arguments=None):
 
 def _act(options, plan, only):
     if options.list:
-        print(overview(plan, options.out, only))
+        print(overview(plan, options.out, only, options.storage))
     elif options.table:
         check_settings(plan, Record(options.out, plan))
         print(render(table(plan, read(plan, options.out), options.on)))
@@ -39,7 +39,7 @@ def _act(options, plan, only):
         print(render_costs(costs(Record(options.out, plan).runs())))
     elif options.workers > 1:
         return _start_workers(options)
-    elif failed := work_through(plan, options.out, only, options.quiet):
+    elif failed := work_through(plan, options.out, only, options.quiet, options.storage):
         raise ValueError(f"{len(failed)} runs failed: {', '.join(map(str, failed))}.")
     return 0
 
@@ -49,6 +49,7 @@ def _start_workers(options):
     command = [sys.executable, "-m", "kdlib.study", "--plan", options.plan]
     command += ["--out", str(options.out)]
     command += ["--only", options.only] if options.only else []
+    command += ["--storage", options.storage] if options.storage else []
     # One bar is enough: it counts the runs of all.
     quiet = [number > 0 or options.quiet for number in range(options.workers)]
     return workers.run([command + ["--quiet"] * each for each in quiet])
@@ -70,8 +71,9 @@ def _parser():
         "--out",
         type=Path,
         default=RESULTS,
-        help="folder of the record; machines that share it share the work (default: %(default)s)",
+        help="folder of the record; workers that share it share the work (default: %(default)s)",
     )
+    workers.add_storage(parser)
     parser.add_argument(
         "--workers", type=_count, default=1, help="processes to start on this machine (default: 1)"
     )

@@ -22,10 +22,10 @@ import numpy as np
 
 from kdlib import data, runtime
 from kdlib.recipes import BUILDERS, EpochSeeds
-from kdlib.study import claims, provenance
+from kdlib.study import provenance, workers
 from kdlib.study.arms import Plan, Run
 from kdlib.study.looks import LOOK, Looks, compiled
-from kdlib.study.record import RESULTS, Record, make_work_folder, notice
+from kdlib.study.record import RESULTS, Record, notice
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,14 +203,16 @@ def main(arguments=None):
     """Do what is left of the record."""
     parser = argparse.ArgumentParser(prog="python -m kdlib.study.collapse", description=__doc__)
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the record")
-    kept = Record(parser.parse_args(arguments).out, PLAN)
-    make_work_folder(kept.work)
+    workers.add_storage(parser)
+    options = parser.parse_args(arguments)
+    from kdlib.study.queue import Queue  # it needs Optuna, and the chapter that reads does not
+
+    kept, queue = Record(options.out, PLAN), Queue(PLAN, options.out, options.storage)
     images = data.load("dubai")
     split = data.split(data.cut(images), images)
     # What costs most comes last.
-    queue = sorted(_runs(), key=lambda run: PLAN.arm(run.arm).costly)
-    for run in queue:
-        if run in kept.runs() or not (claim := claims.take(kept.work / "claims", run)):
+    for run in sorted(_runs(), key=lambda run: PLAN.arm(run.arm).costly):
+        if run in kept.runs() or not (claim := queue.take(run)):
             continue
         try:
             with claim:

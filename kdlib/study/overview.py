@@ -2,13 +2,12 @@
 
 import numpy as np
 
-from kdlib.study import claims
-from kdlib.study.record import Record, work_folder
+from kdlib.study.record import Record, notice, queue_file
 
 DONE, RUNNING, LEFT = "done", "running", "left"
 
 
-def overview(plan, folder, only=None):
+def overview(plan, folder, only=None, storage=None):
     """Return a table of the runs of a plan, as text.
 
     Parameters
@@ -17,6 +16,8 @@ def overview(plan, folder, only=None):
     folder : path
     only : sequence of str, optional
         Names of arms.
+    storage : str, optional
+        URL of the database through which the workers share the runs.
 
     Returns
     -------
@@ -30,7 +31,10 @@ def overview(plan, folder, only=None):
         If an arm is unknown or the record is damaged.
     """
     runs, recorded = plan.runs(only), Record(folder, plan).runs()
-    states = {run: _state(run, recorded, folder) for run in runs}
+    running = set() if set(runs) <= set(recorded) else _running(plan, folder, storage)
+    states = {
+        run: DONE if run in recorded else RUNNING if str(run) in running else LEFT for run in runs
+    }
     width = max(len(run.arm) for run in runs)
     lines = [f"plan {plan.name} in {folder}"]
     for arm in dict.fromkeys(run.arm for run in runs):
@@ -71,10 +75,15 @@ def _crops(entry):
     return budget["epochs"] * budget["steps_per_epoch"] * budget["batch_size"]
 
 
-def _state(run, recorded, folder):
-    if run in recorded:
-        return DONE
-    return RUNNING if claims.active(work_folder(folder) / "claims", run) else LEFT
+def _running(plan, folder, storage):
+    if storage is None and not queue_file(folder).exists():
+        return set()
+    try:
+        from kdlib.study.queue import Queue
+    except ImportError as error:
+        notice(f"what is running is not shown: {error}")
+        return set()
+    return Queue(plan, folder, storage).running()
 
 
 def _time_left(plan, rest, recorded):

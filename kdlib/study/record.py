@@ -127,8 +127,13 @@ class Record:
 
 
 def work_folder(folder):
-    """Return the folder for all that is not the record: claims, weights, the workers' files."""
+    """Return the folder for all that is not the record: weights, the workers' files."""
     return Path(folder) / "work"
+
+
+def queue_file(folder):
+    """Return the file that says who does which run, unless a database does."""
+    return work_folder(folder) / "queue.db"
 
 
 def make_work_folder(work):

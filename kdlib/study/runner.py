@@ -5,7 +5,6 @@ import time
 import keras
 from tqdm import tqdm
 
-from kdlib.study import claims
 from kdlib.study.bench import Bench, check_teacher
 from kdlib.study.record import Record, make_work_folder, notice
 
@@ -13,7 +12,7 @@ WAIT = 5
 """Seconds between two looks at runs that other workers have."""
 
 
-def work_through(plan, folder, only=None, quiet=False):
+def work_through(plan, folder, only=None, quiet=False, storage=None):
     """Do all runs of a plan that are left, as one of any number of workers.
 
     Runs that other workers have are waited for: if one dies, its run is left again.
@@ -27,6 +26,9 @@ def work_through(plan, folder, only=None, quiet=False):
         Names of arms: only their runs are done.
     quiet : bool
         Whether to show no progress bar.
+    storage : str, optional
+        URL of the database through which the workers share the runs; see
+        :class:`kdlib.study.queue.Queue`.
 
     Returns
     -------
@@ -41,8 +43,12 @@ def work_through(plan, folder, only=None, quiet=False):
     ValueError
         If an arm is unknown, or the record is damaged or does not belong to the plan.
     OSError
-        If the disk is full. What is done stays.
+        If the disk is full, or the database does not answer. What is done stays.
+    ImportError
+        If Optuna is missing.
     """
+    from kdlib.study.queue import Queue  # it needs Optuna, and those who only look do not
+
     runs, failed, bench = plan.runs(only), set(), None
     record = Record(folder, plan)
     check_settings(plan, record)
@@ -50,9 +56,10 @@ def work_through(plan, folder, only=None, quiet=False):
         check_teacher(teacher, plan, folder)
     make_work_folder(record.work)
     record.gather()
+    queue = Queue(plan, folder, storage)
     with Progress(plan, runs, quiet) as progress:
         while left := progress.left(record, failed):
-            claim = _take_one(plan, left, record)
+            claim = _take_one(plan, left, record, queue)
             if claim is None:
                 time.sleep(WAIT)
                 continue
@@ -150,15 +157,17 @@ class Progress:
         return keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: self.bar.update(steps))
 
 
-def _take_one(plan, left, record):
+def _take_one(plan, left, record, queue):
     """Claim the first run that is free and whose teachers are trained, or return None."""
     for run in left:
         if needs(plan, run) & set(left):
             continue
-        claim = claims.take(record.work / "claims", run)
-        # It may have been finished between the look at the record and the claim.
+        claim = queue.take(run)
         if claim is not None and run not in record.runs():
             return claim
+        if claim is not None:  # finished between the look at the record and the claim
+            with claim:
+                pass
     return None
 
 
@@ -168,6 +177,7 @@ def _do(claim, bench, record, progress):
         entry = bench.do(claim.run, [progress.callback(claim.run)])
     except ValueError as error:
         notice(f"{claim.run} failed, the others go on: {error}")
+        claim.fail()
         return False
     if claim.held() and claim.run not in record.runs():
         record.append(entry)

@@ -21,11 +21,11 @@ import numpy as np
 
 from kdlib import cache, data, pretrained, recipes, runtime
 from kdlib.distiller import Distiller
-from kdlib.study import claims, provenance, scoring
+from kdlib.study import provenance, scoring, workers
 from kdlib.study.arms import Plan, Run
 from kdlib.study.growth import take_turns
 from kdlib.study.plans import STUDENT, TAUGHT
-from kdlib.study.record import RESULTS, Record, make_work_folder
+from kdlib.study.record import RESULTS, Record
 
 ALPHA, TEMPERATURE = 0.1, 2.0
 """Those of the distilled students of :mod:`kdlib.study.plans`."""
@@ -260,16 +260,19 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m kdlib.study.scale", description=__doc__)
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the record")
     parser.add_argument("--costs", action="store_true", help="measure the costs, and no more")
+    workers.add_storage(parser)
     options = parser.parse_args(arguments)
-    kept, images = Record(options.out, PLAN), data.load("dubai")
-    make_work_folder(kept.work)
+    from kdlib.study.queue import Queue  # it needs Optuna, and the chapter that reads does not
+
+    kept, queue = Record(options.out, PLAN), Queue(PLAN, options.out, options.storage)
+    images = data.load("dubai")
     split, teacher = data.split(data.cut(images), images), pretrained("teacher", images.name)
-    queue = [Run(PLAN.name, "costs", 0)]
-    queue += [Run(PLAN.name, way.name, s) for s in PLAN.seeds for way in WAYS]
-    for run in queue[:1] if options.costs else queue:
-        if run in kept.runs() or not (claim := claims.take(kept.work / "claims", run)):
+    runs = [Run(PLAN.name, "costs", 0)]
+    runs += [Run(PLAN.name, way.name, s) for s in PLAN.seeds for way in WAYS]
+    for run in runs[:1] if options.costs else runs:
+        if run in kept.runs() or not (claim := queue.take(run)):
             continue
-        measured = kept.runs().get(queue[0])
+        measured = kept.runs().get(runs[0])
         costs = seconds_of(measured) if measured else None
         with claim:
             kept.append(record(run.arm, run.seed, costs, images, split, teacher))

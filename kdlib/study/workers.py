@@ -1,4 +1,4 @@
-"""Several processes on one machine, each on its own cores."""
+"""Several processes on one machine, each on its own cores; and what several machines share."""
 
 import os
 import subprocess
@@ -22,6 +22,17 @@ def run(commands):
     finally:
         for process in started:
             process.terminate()
+
+
+def add_storage(parser):
+    """Give a command the option ``--storage``."""
+    parser.add_argument(
+        "--storage",
+        metavar="URL",
+        help="database through which workers share the work, postgresql://user@host/name for "
+        "example; needed where machines share no folder whose locks work (default: an SQLite file "
+        "in the folder of --out)",
+    )
 
 
 def share_of_cores(number, workers):

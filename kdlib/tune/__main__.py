@@ -42,18 +42,18 @@ def _act(options):
     from kdlib.tune import recorded, report, search, storage  # they need Optuna
 
     if options.record:
-        recorded.write(storage.study(options.out), options.record)
+        recorded.write(storage.study(options.out, url=options.storage), options.record)
         return 0
     if options.report:
-        print(report.report(storage.study(options.out)))
+        print(report.report(storage.study(options.out, url=options.storage)))
         return 0
     problem = Problem(**{name: getattr(options, name) for name in FIELDS})
     # Before any worker: two that make the same file at once get in each other's way.
-    study = storage.study(options.out, problem)
+    study = storage.study(options.out, problem, options.storage)
     if options.workers > 1:
         status = _start_workers(options)
     else:
-        search.work(options.out, problem, options.trials, options.quiet)
+        search.work(options.out, problem, options.trials, options.quiet, url=options.storage)
         status = 0
     if not options.quiet:
         print(report.report(study))
@@ -64,6 +64,7 @@ def _start_workers(options):
     """Start processes that each do this command alone; return the worst exit status."""
     command = [sys.executable, "-m", "kdlib.tune", "--trials", str(options.trials)]
     command += ["--out", str(options.out)]
+    command += ["--storage", options.storage] if options.storage else []
     for name in FIELDS:
         command += [f"--{name}", str(getattr(options, name))]
     # One bar is enough: it counts the trials of all.
@@ -83,6 +84,7 @@ def _parser():
         default=Path("kdlib-tune"),
         help="folder of the search; workers that share it share the work (default: %(default)s)",
     )
+    workers.add_storage(parser)
     parser.add_argument(
         "--trials", type=_count, default=20, help="trials in all (default: %(default)s)"
     )

@@ -11,10 +11,8 @@ calls the best 15 % good; TPE draws the first points of each bracket at random, 
 
 import numpy as np
 
-from kdlib._packages import needed
+from kdlib._database import optuna
 from kdlib.tune import space
-
-optuna = needed("optuna", "optuna", "a search by Optuna")
 
 ETA = 2
 """One in so many goes on at each rung."""

@@ -113,7 +113,7 @@ def suggest(trial):
     return engine.configuration(params)
 
 
-def work(folder, problem, trials, quiet=False, trainer=Trainer):
+def work(folder, problem, trials, quiet=False, trainer=Trainer, url=None):
     """Search until so many trials are done, as one of any number of workers.
 
     Trials that others have are waited for: if a worker dies, its configuration is tried again.
@@ -130,6 +130,8 @@ def work(folder, problem, trials, quiet=False, trainer=Trainer):
         Whether to show no progress bar.
     trainer : callable
         ``trainer(problem, folder)`` returns what trains a trial: for tests.
+    url : str, optional
+        Of the database, as for :func:`kdlib.tune.storage.study`.
 
     Returns
     -------
@@ -137,7 +139,7 @@ def work(folder, problem, trials, quiet=False, trainer=Trainer):
 
     Raises
     ------
-    ValueError
+    ValueError, OSError, ImportError
         As :func:`kdlib.tune.storage.study`.
 
     Examples
@@ -148,7 +150,7 @@ def work(folder, problem, trials, quiet=False, trainer=Trainer):
     >>> work(tempfile.mkdtemp(), Problem(), 2, quiet=True, trainer=chance).best_value <= 0.5
     True
     """
-    study, objective = storage.study(folder, problem), None
+    study, objective = storage.study(folder, problem, url), None
     with tqdm(total=trials, unit="trial", disable=quiet) as bar:
         while (done := storage.count(study, storage.DONE)) < trials:
             bar.update(done - bar.n)

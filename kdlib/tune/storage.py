@@ -1,4 +1,4 @@
-"""Where a live search is kept: one SQLite file that workers share, and that survives kills.
+"""Where a live search is kept: a database that workers share, and that survives kills.
 
 Whoever trains a trial touches it every few seconds. One that was not touched for long is a dead
 worker's: it is marked as failed, and its configuration is tried again.
@@ -8,12 +8,12 @@ import contextlib
 import dataclasses
 import json
 import logging
-import warnings
 from pathlib import Path
 
+from kdlib import _database
 from kdlib.tune import engine
 
-optuna = engine.optuna
+optuna = _database.optuna
 
 FILE, NAME = "search.db", "search"
 BEAT, STALE = 10, 60
@@ -26,7 +26,7 @@ DONE = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
 RUNNING = (optuna.trial.TrialState.RUNNING,)
 
 
-def study(folder, problem=None):
+def study(folder, problem=None, url=None):
     """Open the search of a folder; begin one if there is none.
 
     Parameters
@@ -34,6 +34,9 @@ def study(folder, problem=None):
     folder : path
     problem : Problem, optional
         What its trials share. Without it the search is only looked at.
+    url : str, optional
+        Of the database; the search is then named after the folder. By default an SQLite file in
+        the folder.
 
     Returns
     -------
@@ -44,9 +47,11 @@ def study(folder, problem=None):
     FileNotFoundError
         If there is none, and no problem to begin one with.
     ValueError
-        If the search that is there is of another problem, or the file is none of a search.
+        If the search that is there is of another problem, or the URL is none.
     OSError
-        If the folder cannot be made.
+        If the folder cannot be made, the file is none of a search, or the database does not answer.
+    ImportError
+        If the package that talks to such a database is missing.
 
     Examples
     --------
@@ -60,11 +65,14 @@ def study(folder, problem=None):
     ...
     ValueError: ... images is 'city' there and 'dubai' here. ...
     """
-    path = Path(folder) / FILE
-    if problem is None and not path.exists():
-        raise FileNotFoundError(f"{path} is missing: no search was begun in {folder}.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    found = _open(path, problem)
+    path, name = Path(folder) / FILE, NAME
+    if url:
+        name = f"{NAME}-{Path(folder).resolve().name}"
+    else:
+        if problem is None and not path.exists():
+            raise FileNotFoundError(f"{path} is missing: no search was begun in {folder}.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+    found = _open(url or f"sqlite:///{path}", name, problem)
     kept = json.loads(found.user_attrs.get("problem", "{}"))
     own = kept if problem is None else dataclasses.asdict(problem)
     changed = [
@@ -74,7 +82,8 @@ def study(folder, problem=None):
     ]
     if changed:
         raise ValueError(
-            f"{path} holds the search of another problem: {'; '.join(changed)}. Go on with the "
+            f"{path if url is None else name} holds the search of another problem: "
+            f"{'; '.join(changed)}. Go on with the "
             "same settings, or begin another search in another folder with --out."
         )
     found.pruner = engine.pruner(kept["epochs"])
@@ -140,50 +149,40 @@ def one_trial(found, objective):
             raise
 
 
-def _open(path, problem):
-    if path.exists() and path.stat().st_size and not path.read_bytes().startswith(b"SQLite"):
-        raise ValueError(
-            f"{path} is no file of a search. Move it away, or name another folder with --out."
-        )
-    with _no_warnings():
+def _open(url, name, problem):
+    rdb = _database.storage(url, BEAT, STALE, _retry())
+    with _database.reached(url):
+        if problem is None and name not in optuna.get_all_study_names(rdb):
+            raise FileNotFoundError(f"{_database.shown(url)} has no search {name}.")
         found = optuna.create_study(
-            storage=optuna.storages.RDBStorage(
-                f"sqlite:///{path}",
-                # Seconds that a writer waits for another one.
-                engine_kwargs={"connect_args": {"timeout": 60}},
-                heartbeat_interval=BEAT,
-                grace_period=STALE,
-                heartbeat_stale_trial_callback=_retry(),
-            ),
-            study_name=NAME,
+            storage=rdb,
+            study_name=name,
             direction="maximize",
             load_if_exists=True,
             # Workers know of each other's running trials, and keep away from them.
             sampler=optuna.samplers.TPESampler(multivariate=True, constant_liar=True),
         )
-    if problem is not None and "problem" not in found.user_attrs:
-        found.set_user_attr("problem", json.dumps(dataclasses.asdict(problem)))
+        if problem is not None and "problem" not in found.user_attrs:
+            found.set_user_attr("problem", json.dumps(dataclasses.asdict(problem)))
     return found
 
 
 def _retry():
-    return optuna.storages.RetryHeartbeatStaleTrialCallback()
+    with _database.quiet():
+        return optuna.storages.RetryHeartbeatStaleTrialCallback()
 
 
 @contextlib.contextmanager
 def _no_warnings():
-    """Keep to itself what is no news in a search.
+    """Keep to itself what is no news in a search, with what :func:`kdlib._database.quiet` keeps.
 
-    That Optuna calls what is used here experimental, its log of trials, and that TensorFlow traces
-    anew for each of them: each has a network of its own.
+    That TensorFlow traces anew for each trial: each has a network of its own.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     logger = logging.getLogger("tensorflow")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        with _database.quiet():
             yield
     finally:
         logger.setLevel(level)

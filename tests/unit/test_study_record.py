@@ -1,6 +1,5 @@
-"""The record: nothing is lost, whatever is cut, doubled or full; claims: nothing is done twice."""
+"""The record: nothing is lost, whatever is cut, doubled or full."""
 
-import concurrent.futures
 import errno
 import json
 import os
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kdlib.study import claims, record
+from kdlib.study import record
 from kdlib.study.arms import Run
 from kdlib.study.plans import find
 from kdlib.study.record import Record
@@ -189,50 +188,6 @@ def test_nan_is_no_json(folder):
     with pytest.raises(ValueError, match="not JSON compliant"):
         Record(folder, PLAN).append(entry(value=float("nan")))
     assert Record(folder, PLAN).lines() == []
-
-
-def test_one_of_many_gets_a_run(tmp_path):
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        taken = list(pool.map(lambda _: claims.take(tmp_path, RUN), range(64)))
-    assert sum(claim is not None for claim in taken) == 1
-
-
-def test_one_of_many_takes_over_a_dead_workers_run(tmp_path):
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        for seed in range(20):
-            run = RUN._replace(seed=seed)
-            dead = claims.take(tmp_path, run)
-            old(dead.path)
-            assert not claims.active(tmp_path, run)
-            taken = list(pool.map(lambda _, run=run: claims.take(tmp_path, run), range(32)))
-            (claim,) = [claim for claim in taken if claim is not None]
-            assert claim.held() and not dead.held()
-
-
-def test_other_runs_are_free(tmp_path):
-    claims.take(tmp_path, RUN)
-    for other in (RUN._replace(seed=1), RUN._replace(arm="distilled"), RUN._replace(seed=10)):
-        assert not claims.active(tmp_path, other)
-        assert claims.take(tmp_path, other) is not None
-
-
-def test_a_living_claim_is_touched(tmp_path, monkeypatch):
-    monkeypatch.setattr(claims, "BEAT", 0.05)
-    claim = claims.take(tmp_path, RUN)
-    old(claim.path)
-    with claim:
-        for _ in range(200):
-            if claims.active(tmp_path, RUN):
-                break
-            time.sleep(0.05)
-        assert claims.active(tmp_path, RUN)
-    assert claims.take(tmp_path, RUN) is None  # done a moment ago: the record may not show it yet
-
-
-def test_a_run_that_ended_in_an_error_is_free_at_once(tmp_path):
-    with pytest.raises(OSError, match="full"), claims.take(tmp_path, RUN):
-        raise OSError("full")
-    assert claims.take(tmp_path, RUN) is not None
 
 
 def test_the_clock_is_that_of_the_folder(tmp_path):

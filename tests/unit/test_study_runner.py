@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -15,12 +16,13 @@ import pytest
 
 from kdlib import data, metrics, models
 from kdlib.data import N_CLASSES, VOID
-from kdlib.study import bench, claims, provenance, runner, searches
+from kdlib.study import bench, provenance, runner, searches
 from kdlib.study.__main__ import main
 from kdlib.study.arms import Arm, Plan, Run
 from kdlib.study.overview import overview, seconds_left
 from kdlib.study.plans import PLANS, find
-from kdlib.study.record import RESULTS, Record, work_folder
+from kdlib.study.queue import Queue
+from kdlib.study.record import RESULTS, Record, queue_file
 from kdlib.study.runner import work_through
 from kdlib.study.workers import share_of_cores
 from tests.unit import tiny_study
@@ -186,16 +188,21 @@ def count_lines(folder):
     return sum(len(path.read_bytes().splitlines()) for path in files)
 
 
-def count_claims(folder):
-    return len(list((folder / "work" / "claims").glob("smoke-*")))
+def trials(folder):
+    if not queue_file(folder).exists():
+        return []
+    return [(t.user_attrs["run"], t.state.name) for t in Queue(SMOKE, folder).study.get_trials()]
+
+
+def in_the_midst_of_a_run_that_is_not_the_first(folder):
+    return count_lines(folder) >= 1 and "RUNNING" in {state for _, state in trials(folder)[1:]}
 
 
 @pytest.mark.tensorflow  # processes share a folder alike on every backend
 def test_a_killed_worker_costs_at_most_one_run(tmp_path):
     command = ["--only", "teacher,scratch"]
     with start(tmp_path, "--quiet", *command) as worker:
-        # In the midst of a run that is not the first.
-        wait_until(lambda: count_claims(tmp_path) > count_lines(tmp_path) >= 1)
+        wait_until(lambda: in_the_midst_of_a_run_that_is_not_the_first(tmp_path))
         os.kill(worker.pid, signal.SIGKILL)
     before = Record(tmp_path, SMOKE).lines()
     assert 1 <= len(before) < 3
@@ -210,9 +217,10 @@ def test_a_killed_worker_costs_at_most_one_run(tmp_path):
     done = [f"smoke-{each['arm']}-{each['seed']}" for each in lines(tmp_path)]
     assert done == ["smoke-teacher-0", "smoke-scratch-0", "smoke-scratch-1"]
     assert "ended in the middle of a line" in said and "18/18" in said
-    # The run that was cut has a second claim; no other has.
-    claimed = [path.name for path in (tmp_path / "work" / "claims").glob("smoke-*")]
-    assert len(claimed) == 4 and sum(name.endswith(".1") for name in claimed) == 1
+    # The run that was cut has a second trial; no other has.
+    states = [state for _, state in trials(tmp_path)]
+    assert sorted(states) == ["COMPLETE"] * 3 + ["FAIL"]
+    assert trials(tmp_path)[states.index("FAIL")][0] in {name for name, _ in trials(tmp_path)[2:]}
 
 
 @pytest.mark.tensorflow  # processes share a folder alike on every backend
@@ -222,8 +230,9 @@ def test_two_workers_share_the_runs(tmp_path):
     assert [worker.returncode for worker in workers] == [0, 0], said
     done = [path.read_text().splitlines() for path in (tmp_path / "work" / "lines").glob("*.jsonl")]
     assert sum(map(len, done)) == len(lines(tmp_path)) == 5
-    claimed = {path.name for path in (tmp_path / "work" / "claims").glob("smoke-*")}
-    assert claimed == {f"{name}.0" for name in NAMES}
+    complete = [run for run, state in trials(tmp_path) if state == "COMPLETE"]
+    assert sorted(complete) == sorted(NAMES)
+    assert {state for _, state in trials(tmp_path)} <= {"COMPLETE", "WAITING"}
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
@@ -274,8 +283,11 @@ def test_a_result_that_another_worker_took_over_is_dropped(copy, monkeypatch, ca
     do = bench.Bench.do
 
     def slow(self, run, callbacks):
-        (work_folder(copy) / "claims" / f"{run}.1").touch()
         entry = do(self, run, callbacks)
+        with sqlite3.connect(queue_file(copy)) as file:  # as if the machine had slept
+            file.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-9 seconds')")
+        file.close()
+        assert Queue(SMOKE, copy).take(run) is not None
         Record(copy, SMOKE).append(entry | {"device": "another machine"})
         return entry
 
@@ -311,7 +323,7 @@ def test_a_record_of_other_images_is_refused(copy):
     (copy / "smoke.jsonl").write_text(re.sub(r'"hash": "\w+"', '"hash": "0123"', text))
     with pytest.raises(ValueError, match="recorded on images with hash 0123; those here have"):
         work_through(SMOKE, copy, quiet=True)
-    assert not claims.active(work_folder(copy) / "claims", Run("smoke", "scratch", 1))
+    assert Queue(SMOKE, copy).running() == set()
 
 
 def test_a_teacher_that_is_not_recorded_is_named(tmp_path):
@@ -403,7 +415,7 @@ def test_the_overview_counts_and_judges_the_time(done, copy, capsys):
     assert main(["--plan", "smoke", "--list", "--out", str(done)]) == 0
     assert "5 done, 0 running, 0 left of 5; nothing is left" in capsys.readouterr().out
     keep(copy, lambda line: line["seed"] == 0)
-    claims.take(work_folder(copy) / "claims", Run("smoke", "scratch", 1))
+    Queue(SMOKE, copy).take(Run("smoke", "scratch", 1))
     said = overview(SMOKE, copy)
     assert "scratch    seed 0 done, 1 running" in said
     assert "distilled  seed 0 done, 1 left" in said

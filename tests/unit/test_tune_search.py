@@ -16,6 +16,7 @@ from kdlib.tune import __main__ as command
 from kdlib.tune import engine, recorded, report, search, space, storage
 from kdlib.tune.problem import Problem
 from tests.unit import tiny_search
+from tests.unit.hidden import hide
 from tests.unit.small import network
 from tests.unit.tiny_search import PROBLEM, Idle
 from tests.unit.tiny_study import builder
@@ -110,7 +111,7 @@ def test_another_problem_is_refused(tmp_path):
 
 def test_a_file_that_is_no_search_is_refused_and_left_alone(tmp_path):
     (tmp_path / storage.FILE).write_text("something else")
-    with pytest.raises(ValueError, match="is no file of a search"):
+    with pytest.raises(ConnectionError, match="search.db does not do its work: file is not a data"):
         storage.study(tmp_path, PROBLEM)
     assert (tmp_path / storage.FILE).read_text() == "something else"
 
@@ -255,7 +256,7 @@ def run(*arguments):
 
 def test_the_command_searches_and_reports(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("kdlib.tune.search.Trainer", Idle)
-    monkeypatch.setattr(search.work, "__defaults__", (False, Idle))
+    monkeypatch.setattr(search.work, "__defaults__", (False, Idle, None))
     tiny = ("--images", "small city", "--epochs", 2, "--crops", 40, "--crop", 16)
     assert run("--out", tmp_path, "--trials", 3, *tiny) == 0
     captured = capsys.readouterr()
@@ -271,18 +272,24 @@ def test_the_command_searches_and_reports(tmp_path, monkeypatch, capsys):
 def test_the_command_hands_its_settings_to_workers(tmp_path, monkeypatch):
     started = []
     monkeypatch.setattr("kdlib.study.workers.run", lambda commands: started.extend(commands) or 0)
-    assert run("--out", tmp_path, "--workers", 2, "--trials", 7, "--seed", -0, "--quiet") == 0
+    url = f"sqlite:///{tmp_path}/all.db"
+    more = ("--trials", 7, "--seed", -0, "--quiet", "--storage", url)
+    assert run("--out", tmp_path, "--workers", 2, *more) == 0
     assert len(started) == 2
     words = started[1][3:]
     assert "--quiet" in words and words[words.index("--trials") + 1] == "7"
     assert words[words.index("--images") + 1] == "dubai"
     assert words[words.index("--out") + 1] == str(tmp_path)
+    assert words[words.index("--storage") + 1] == url
+    assert [path.name for path in tmp_path.iterdir()] == ["all.db"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--report"], "no search was begun in"),
+        (["--report", "--storage", "nonsense"], "--storage 'nonsense' names no database"),
+        (["--report", "--storage", "sqlite:///"], "has no search search-x"),
         (["--images", "mars"], "images are 'mars'"),
         (["--epochs", "1"], "expected 2 epochs or more"),
     ],
@@ -302,7 +309,7 @@ def test_numbers_that_are_none_are_told(capsys, arguments):
 
 
 def test_a_stopped_command_says_how_to_go_on(tmp_path, monkeypatch, capsys):
-    def stop(*_):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("kdlib.tune.search.work", stop)
@@ -311,15 +318,6 @@ def test_a_stopped_command_says_how_to_go_on(tmp_path, monkeypatch, capsys):
 
 
 def test_without_optuna_the_message_names_it(monkeypatch):
-    class Without:
-        """Hides Optuna from the import."""
-
-        def find_spec(self, name, path=None, target=None):
-            if name.partition(".")[0] == "optuna":
-                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-    for name in [name for name in sys.modules if name.startswith(("optuna", "kdlib.tune.engine"))]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(sys, "meta_path", [Without(), *sys.meta_path])
+    hide(monkeypatch, "optuna", "kdlib._database", "kdlib.tune.engine")
     with pytest.raises(ImportError, match="needs the package optuna.* pip install optuna$"):
         __import__("kdlib.tune.engine")

@@ -3,7 +3,7 @@
 import sys
 
 from kdlib import recipes
-from kdlib.study import bench, claims, record, runner
+from kdlib.study import bench, queue, record, runner
 from kdlib.study.__main__ import main
 from kdlib.unet import unet
 
@@ -18,8 +18,8 @@ def builder(image_height, image_width, dropout, normalization, n_classes=6):
 def make_small(setattr):
     """Let the study build small networks and wait for short times; by monkeypatch's setattr."""
     setattr(recipes.training, "BUILDERS", {"teacher": builder, "student": builder})
-    setattr(claims, "BEAT", 0.2)
-    setattr(claims, "STALE", 3)
+    setattr(queue, "BEAT", 1)
+    setattr(queue, "STALE", 3)
     setattr(record, "SETTLED", 1)
     setattr(runner, "WAIT", 0.2)
 
