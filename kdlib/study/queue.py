@@ -17,7 +17,7 @@ from kdlib import _database
 from kdlib.study.record import make_work_folder, queue_file
 
 optuna = _database.optuna
-State = optuna.trial.TrialState
+_State = optuna.trial.TrialState
 
 BEAT = 10
 """Seconds between two signs of life."""
@@ -81,12 +81,12 @@ class Queue:
         """
         with _database.reached(self.url):
             trials = self._trials(run)
-            if not any(trial.state == State.WAITING or _taken(trial) for trial in trials):
+            if not any(trial.state == _State.WAITING or _taken(trial) for trial in trials):
                 self.study.enqueue_trial({}, user_attrs={"run": str(run)})
                 trials = self._trials(run)
             # Others may have added one too. Decided by this one look: all who see the same go for
             # the first, and who sees a later one alone knows that the first is over.
-            waiting = [trial.number for trial in trials if trial.state == State.WAITING]
+            waiting = [trial.number for trial in trials if trial.state == _State.WAITING]
             if not waiting or any(map(_taken, trials)):
                 return None
             study = self.storage.get_study_id_from_name(self.study.study_name)
@@ -94,7 +94,7 @@ class Queue:
             # Before it is running: a running trial without a sign of life never counts as dead.
             self.storage.record_heartbeat(trial)
             try:
-                won = self.storage.set_trial_state_values(trial, State.RUNNING)
+                won = self.storage.set_trial_state_values(trial, _State.RUNNING)
             except optuna.exceptions.UpdateFinishedTrialError:  # taken and ended meanwhile
                 won = False
             return Claim(self, run, trial) if won else None
@@ -102,7 +102,7 @@ class Queue:
     def running(self):
         """Return the names of the runs that living workers have."""
         with _database.reached(self.url):
-            return {t.user_attrs["run"] for t in self._trials() if t.state == State.RUNNING}
+            return {t.user_attrs["run"] for t in self._trials() if t.state == _State.RUNNING}
 
     def _trials(self, run=None):
         optuna.storages.fail_stale_trials(self.study)
@@ -115,7 +115,7 @@ class Claim:
 
     def __init__(self, queue, run, trial):
         self.queue, self.run, self.trial = queue, run, trial
-        self._end, self._start = State.COMPLETE, time.monotonic()
+        self._end, self._start = _State.COMPLETE, time.monotonic()
         self._over = threading.Event()
         self._beating = threading.Thread(target=self._beat, daemon=True)
 
@@ -134,13 +134,13 @@ class Claim:
             self.fail()
             no_news.append(ConnectionError)
         # Optuna wants a value of a trial that is complete: the seconds that it took.
-        values = [time.monotonic() - self._start] if self._end == State.COMPLETE else None
+        values = [time.monotonic() - self._start] if self._end == _State.COMPLETE else None
         with contextlib.suppress(*no_news), _database.reached(self.queue.url):
             self.queue.storage.set_trial_state_values(self.trial, self._end, values)
 
     def fail(self):
         """Say that nothing came of the run: others may take it as soon as it is given back."""
-        self._end = State.FAIL
+        self._end = _State.FAIL
 
     def held(self):
         """Tell whether the run is still this worker's, and not taken by one that thought it dead.
@@ -149,7 +149,7 @@ class Claim:
         database does not answer, the run counts as held: better done twice than for nothing.
         """
         try:
-            return self.queue.storage.get_trial(self.trial).state == State.RUNNING
+            return self.queue.storage.get_trial(self.trial).state == _State.RUNNING
         except _database.FAULTS:
             return True
 
@@ -165,7 +165,7 @@ def _taken(trial):
     By the clocks of two machines, which may differ: then a run may be done twice, and the record
     takes the earlier one.
     """
-    if trial.state == State.COMPLETE:
+    if trial.state == _State.COMPLETE:
         ago = datetime.datetime.now() - trial.datetime_complete
         return abs(ago.total_seconds()) <= STALE
-    return trial.state == State.RUNNING
+    return trial.state == _State.RUNNING
