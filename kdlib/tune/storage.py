@@ -138,6 +138,10 @@ def one_trial(found, objective):
     def noted(trial):
         """Remember the trial, and do it."""
         begun.append(trial.number)
+        # Optuna's own thread may come too late: a trial without a sign of life never counts as
+        # dead. A study in memory has no such signs.
+        if hasattr(trial.storage, "record_heartbeat"):
+            trial.storage.record_heartbeat(trial._trial_id)
         return objective(trial)
 
     with _no_warnings():
