@@ -6,7 +6,7 @@ import numpy as np
 
 from kdlib.study.arms import Arm, Plan
 
-TEMPERATURES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+TEMPERATURES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 ALPHAS = (0.0, 0.3, 0.7)
 CONFIGURATIONS = 60
 BATCH_SIZES = (4, 8, 20)
