@@ -104,7 +104,9 @@ def comparison(alone, taught, assistant, teacher):
         *(_chosen(name, taught, **beside) for name in EQUAL),
         # The null control of the largest gain: as sure, as often right, the other classes mixed up.
         dataclasses.replace(
-            _chosen("correlation", taught, **beside), name="correlation-shuffled", teacher="shuffled"
+            _chosen("correlation", taught, **beside),
+            name="correlation-shuffled",
+            teacher="shuffled",
         ),
         # Other teachers. The short one alone is what the ensemble must be compared with.
         plain("short-teacher", usual, temperature, taught_by=SHORT_TEACHERS[0], **beside),
