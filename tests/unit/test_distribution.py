@@ -298,11 +298,19 @@ def test_every_python_block_of_the_page_is_python():
 
 def test_the_page_tells_what_was_measured():
     record = json.loads((PAGE.parent / "_data" / "scaling.json").read_text(encoding="utf-8"))
-    one, two = record["one"], record["two"]
+    (one, two), (bare, bare_two) = (
+        (found["one"], found["two"]) for found in (record["batch"], record["None"])
+    )
     text, crops = PAGE.read_text(encoding="utf-8"), record["crops"]
+    sums, all_reduce = "with and without", "all_reduce_seconds"
+    normalised = (one["step_seconds"], two["step_seconds"])
+    without = (bare["step_seconds"], bare_two["step_seconds"])
     for row in (
         f"| crops of {record['side']} × {record['side']} pixels a step | {crops} | {2 * crops} |",
-        f"| seconds a step | {one['step_seconds']:.3f} | {two['step_seconds']:.3f} |",
-        f"| seconds for the sum of the gradients alone | | {two['all_reduce_seconds']:.4f} |",
+        "| seconds a step, with batch normalisation | {:.3f} | {:.3f} |".format(*normalised),
+        "| seconds a step, without | {:.3f} | {:.3f} |".format(*without),
+        f"| sums over the processes in a step, {sums} | | {two['sums']} and {bare_two['sums']} |",
+        f"| seconds for the sum of the gradients alone, {sums} | "
+        f"| {two[all_reduce]:.4f} and {bare_two[all_reduce]:.4f} |",
     ):
         assert row in text
