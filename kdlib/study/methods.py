@@ -102,6 +102,12 @@ def comparison(alone, taught, assistant, teacher):
         Arm("scratch", short(alone, learning_rate=CHOSEN["scratch"][0]), baseline=None),
         plain("plain", usual, temperature, baseline="scratch"),
         *(_chosen(name, taught, **beside) for name in EQUAL),
+        # The null control of the largest gain: as sure, as often right, the other classes mixed up.
+        dataclasses.replace(
+            _chosen("correlation", taught, **beside),
+            name="correlation-shuffled",
+            teacher="shuffled",
+        ),
         # Other teachers. The short one alone is what the ensemble must be compared with.
         plain("short-teacher", usual, temperature, taught_by=SHORT_TEACHERS[0], **beside),
         plain("ensemble", usual, temperature, taught_by=SHORT_TEACHERS, baseline="short-teacher"),
