@@ -11,7 +11,7 @@ from kdlib.beyond import METHODS
 from kdlib.data import N_CLASSES, VOID
 from kdlib.distiller import Distiller
 from kdlib.recipes import Recipe
-from kdlib.study import methods, scoring, training
+from kdlib.study import controls, methods, scoring, training
 from kdlib.study.arms import Arm
 from kdlib.study.kept import KeptBatches
 from kdlib.study.training import UNLABELLED, PartlyLabelled, labelled_images, training_patches
@@ -140,6 +140,16 @@ def test_kept_logits_that_are_not_the_teachers_are_refused(split, teacher, tmp_p
     np.save(path, np.load(path) + 1)
     with pytest.raises(ValueError, match="does not hold what this teacher says"):
         KeptBatches(TINY.batches(split.train, 0), teacher, 2, tmp_path)
+
+
+def test_logits_of_a_teacher_that_draws_at_random_are_kept(split, teacher, tmp_path):
+    for _ in range(2):  # written, then found
+        shuffled = controls.shuffled(teacher, seed=3)
+        batches = KeptBatches(TINY.batches(split.train, 0), shuffled, 2, tmp_path)
+    fresh = logits_model(controls.shuffled(teacher, seed=3))
+    inputs, *_ = batches[0]
+    said = values([fresh(inputs["image"], training=False)])[0]
+    np.testing.assert_allclose(inputs["teacher_logits"], said, rtol=1e-3, atol=1e-3)
 
 
 def test_an_unknown_teacher_is_an_error(small, split, teacher):

@@ -91,7 +91,7 @@ def test_a_sweep_is_made_of_recorded_runs():
     points = {sweep.point(t, a) for t in sweep.TEMPERATURES for a in sweep.ALPHAS}
     assert names == points | set(sweep.LABELS_ALONE)
     whole = sweep.from_record(recorded(names, 0) | recorded(names, 1))
-    assert whole.complete.all() and whole.scores.shape == (3, 7, 2)
+    assert whole.complete.all() and whole.scores.shape == (3, 8, 2)
 
 
 def test_of_an_unfinished_sweep_what_has_all_its_seeds_is_taken():
