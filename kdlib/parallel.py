@@ -167,14 +167,15 @@ class Backup(keras.callbacks.Callback):
                 self._path(epoch).unlink()
 
 
-def step_seconds(compute, devices, parameters, bandwidth, latency=0.0):
+def step_seconds(compute, devices, parameters, bandwidth, latency=0.0, sums=1):
     r"""Return how long a training step should take on n devices: a simple model.
 
-    .. math:: t(n) = \frac{t_1}{n} + \frac{2 (n - 1)}{n} \cdot \frac{4 P}{B} + 2 (n - 1)\, l
+    .. math:: t(n) = \frac{t_1}{n} + \frac{2 (n - 1)}{n} \cdot \frac{4 P}{B} + 2 (n - 1)\, S\, l
 
     The work on the batch is divided. The P gradients, of 4 bytes each, are summed over all devices
-    in a ring: in 2 (n - 1) rounds each device sends an n-th of them. Nothing is computed
-    meanwhile. Left out: unequal devices, and what does not get faster, such as making the batches.
+    in a ring: in 2 (n - 1) rounds each device sends an n-th of them. The other sums of the step are
+    small, and cost their rounds alone. Nothing is computed meanwhile. Left out: unequal devices,
+    and what does not get faster, such as making the batches.
 
     Parameters
     ----------
@@ -188,6 +189,9 @@ def step_seconds(compute, devices, parameters, bandwidth, latency=0.0):
         Bytes a second from one device to the next, more than 0.
     latency : float
         Seconds that a round takes, however little is sent, 0 or more.
+    sums : int
+        Sums over the devices in a step, at least 1: the gradients are one. On JAX each layer of
+        batch normalisation adds four, for it takes mean and variance over the whole batch.
 
     Returns
     -------
@@ -208,11 +212,12 @@ def step_seconds(compute, devices, parameters, bandwidth, latency=0.0):
     >>> step_seconds(0.5, devices=2, parameters=1_000_000, bandwidth=16e6)
     0.5
     """
-    if not (compute > 0 and devices >= 1 and parameters >= 0 and bandwidth > 0 and latency >= 0):
+    at_least = compute > 0 and bandwidth > 0 and devices >= 1 and sums >= 1
+    if not (at_least and parameters >= 0 and latency >= 0):
         raise ValueError(
             f"compute={compute}, devices={devices}, parameters={parameters}, "
-            f"bandwidth={bandwidth}, latency={latency}; expected compute and bandwidth above 0, at "
-            "least one device, and the others not below 0."
+            f"bandwidth={bandwidth}, latency={latency}, sums={sums}; expected compute and "
+            "bandwidth above 0, at least one device and one sum, and the others not below 0."
         )
     rounds = 2 * (devices - 1)
-    return compute / devices + rounds * (4 * parameters / devices / bandwidth + latency)
+    return compute / devices + rounds * (4 * parameters / devices / bandwidth + sums * latency)

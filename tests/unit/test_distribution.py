@@ -248,18 +248,30 @@ def ring(devices, parameters, bandwidth, latency):
 
 @given(
     st.floats(1e-3, 10), st.integers(1, 64), st.integers(0, 10**8), st.floats(1e6, 1e12),
-    st.floats(0, 1e-2),
+    st.floats(0, 1e-2), st.integers(1, 100),
 )  # fmt: skip
-def test_the_time_of_a_step_is_that_of_work_and_ring(compute, devices, count, bandwidth, latency):
-    got = parallel.step_seconds(compute, devices, count, bandwidth, latency)
-    assert got == pytest.approx(compute / devices + ring(devices, count, bandwidth, latency))
+def test_the_time_of_a_step_is_that_of_work_and_rings(
+    compute, devices, count, bandwidth, latency, sums
+):
+    got = parallel.step_seconds(compute, devices, count, bandwidth, latency, sums)
+    small = ring(devices, 0, bandwidth, latency)
+    rings = ring(devices, count, bandwidth, latency) + (sums - 1) * small
+    assert got == pytest.approx(compute / devices + rings)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"compute": 0}, {"devices": 0}, {"parameters": -1}, {"bandwidth": 0}, {"latency": -1}]
+    "wrong",
+    [
+        {"compute": 0},
+        {"devices": 0},
+        {"parameters": -1},
+        {"bandwidth": 0},
+        {"latency": -1},
+        {"sums": 0},
+    ],
 )
 def test_times_of_no_machine_are_refused(wrong):
-    right = {"compute": 1, "devices": 2, "parameters": 3, "bandwidth": 4, "latency": 0}
+    right = {"compute": 1, "devices": 2, "parameters": 3, "bandwidth": 4, "latency": 0, "sums": 1}
     (name,) = wrong
     with pytest.raises(ValueError, match=f"{name}={wrong[name]}.*expected compute and bandwidth"):
         parallel.step_seconds(**right | wrong)
@@ -273,9 +285,12 @@ STUDENT = 121_750  # parameters: test_unet.py counts them
 NETWORKS = ((1e9 / 8, 100e-6), (25e9 / 8, 20e-6), (50e9, 5e-6))
 
 
-def times_as_many(devices, network, seconds):
+SUMS = 1 + 4 * 18 + 1  # gradients and losses; four for each normalisation; a maximum
+
+
+def times_as_many(devices, network, seconds, sums=1):
     """How many times as many steps a second as one device makes."""
-    return seconds / parallel.step_seconds(seconds, devices, STUDENT, *network)
+    return seconds / parallel.step_seconds(seconds, devices, STUDENT, *network, sums)
 
 
 def test_the_page_tells_what_the_model_computes():
@@ -289,6 +304,8 @@ def test_the_page_tells_what_the_model_computes():
     slow, _, inside = NETWORKS
     assert f"make {times_as_many(2, slow, 0.005):.2f} times as many" in text
     assert f"16 devices then make {times_as_many(16, inside, 0.005):.1f} times as many" in text
+    few, many = (10 * times_as_many(8, slow, 0.1, sums) for sums in (1, SUMS))
+    assert f"makes {many:.0f} steps a second instead of {few:.0f}" in text
 
 
 def test_every_python_block_of_the_page_is_python():
@@ -298,19 +315,30 @@ def test_every_python_block_of_the_page_is_python():
 
 def test_the_page_tells_what_was_measured():
     record = json.loads((PAGE.parent / "_data" / "scaling.json").read_text(encoding="utf-8"))
-    (one, two), (bare, bare_two) = (
-        (found["one"], found["two"]) for found in (record["batch"], record["None"])
-    )
-    text, crops = PAGE.read_text(encoding="utf-8"), record["crops"]
-    sums, all_reduce = "with and without", "all_reduce_seconds"
-    normalised = (one["step_seconds"], two["step_seconds"])
-    without = (bare["step_seconds"], bare_two["step_seconds"])
-    for row in (
+    text, crops, rows = PAGE.read_text(encoding="utf-8"), record["crops"], []
+    for kind, title in (("batch", "with batch normalisation"), ("None", "without")):
+        one, two = (record[kind][count]["step_seconds"] for count in ("one", "two"))
+        sums = record[kind]["two"]["sums"]
+        rows.append(f"| seconds a step, {title} | {one:.3f} | {two:.3f} |")
+        rows.append(f"| sums over the processes in it | | {sums} |")
+    of_gradients = record["batch"]["two"]["all_reduce_seconds"]
+    of_two = record["batch"]["two"]["small_all_reduce_seconds"]
+    rows += [
         f"| crops of {record['side']} × {record['side']} pixels a step | {crops} | {2 * crops} |",
-        "| seconds a step, with batch normalisation | {:.3f} | {:.3f} |".format(*normalised),
-        "| seconds a step, without | {:.3f} | {:.3f} |".format(*without),
-        f"| sums over the processes in a step, {sums} | | {two['sums']} and {bare_two['sums']} |",
-        f"| seconds for the sum of the gradients alone, {sums} | "
-        f"| {two[all_reduce]:.4f} and {bare_two[all_reduce]:.4f} |",
-    ):
-        assert row in text
+        f"| seconds for the sum of the gradients alone | | {of_gradients:.4f} |",
+        f"| for a sum of two numbers | | {of_two:.5f} |",
+        f"fastest of {record['epochs'] - 1} stretches of {record['steps']} steps",
+    ]
+    assert [row for row in rows if row not in text] == []
+
+
+def test_the_page_says_what_the_sums_cost():
+    record = json.loads((PAGE.parent / "_data" / "scaling.json").read_text(encoding="utf-8"))
+    text = PAGE.read_text(encoding="utf-8")
+    normalised, bare = record["batch"], record["None"]
+    assert normalised["two"]["sums"] == SUMS and bare["two"]["sums"] == SUMS - 4 * 18
+    more = normalised["two"]["step_seconds"] - bare["two"]["step_seconds"]
+    assert f"{more:.1f} seconds of the step, {1000 * more / 72:.1f} milliseconds for each" in text
+    ratio = more / 72 / normalised["two"]["small_all_reduce_seconds"]
+    assert f"some {round(ratio, -1):.0f} times" in text
+    assert 1.9 < bare["two"]["step_seconds"] / bare["one"]["step_seconds"] < 2.1  # "twice as long"
