@@ -11,13 +11,21 @@ import threading
 import keras
 from keras import ops
 
-from kdlib.losses import SoftTargetKLDivergence, as_loss, checked_alpha, checked_temperature
+from kdlib.losses import (
+    SoftTargetKLDivergence,
+    as_float,
+    as_loss,
+    checked_alpha,
+    checked_temperature,
+)
 from kdlib.pairs import check_pair
 from kdlib.unet import logits_and_outputs, logits_model
 
 _ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 if _ON_TENSORFLOW:
     import tensorflow as tf
+
+    from kdlib._one_pass import in_one_pass
 
 
 @keras.saving.register_keras_serializable(package="kdlib")
@@ -161,7 +169,7 @@ class Distiller(keras.Model):
             distillation_loss_fn or SoftTargetKLDivergence(), "distillation_loss_fn"
         )
         super().compile(optimizer=optimizer, loss=None, weighted_metrics=metrics, **kwargs)
-        self._objectives = self._compiled_objectives()
+        self._weighted_objectives = self._compiled_objectives()
         self.student_loss_tracker = keras.metrics.Mean(name="student_loss")
         self.distillation_loss_tracker = keras.metrics.Mean(name="distillation_loss")
         self.optimizer.build(self.trainable_variables)
@@ -206,35 +214,46 @@ class Distiller(keras.Model):
             self.distillation_loss_fn(*soft, sample_weight=sample_weight),
         )
 
-    def _compiled_objectives(self):
-        """Return :meth:`objectives`, compiled with XLA if the losses are known to allow it.
-
-        Both losses and their gradients read six numbers a pixel and do little with them. Step by
-        step they take several times as long as in one pass, whatever suits the convolutions.
-        """
-        known = (
-            type(self).objectives is Distiller.objectives
-            and type(self.student_loss_fn) is keras.losses.SparseCategoricalCrossentropy
-            and type(self.distillation_loss_fn) is SoftTargetKLDivergence
-        )
-        if not (_ON_TENSORFLOW and known) or self.run_eagerly:
-            return self.objectives
-        compiled = {}
-
-        def objectives(*batch):
-            # A temperature that is changed later counts from then on.
-            if self.temperature not in compiled:
-                compiled[self.temperature] = tf.function(self.objectives, jit_compile=True)
-                # One trace a Distiller: TensorFlow would warn of the fifth as if it were one's.
-                compiled[self.temperature]._omit_frequent_tracing_warning = True
-            return compiled[self.temperature](*batch)
-
-        return objectives
-
     def weighted_sum(self, student_loss, distillation_loss):
         """Return alpha · student_loss + (1 - alpha) · T² · distillation_loss."""
         soft_weight = (1 - self.alpha) * self.temperature**2
         return self.alpha * student_loss + soft_weight * distillation_loss
+
+    def weighted_objectives(self, y, teacher_logits, student_logits, sample_weight=None):
+        """Return the weighted sum, and the :meth:`objectives` that it is made of.
+
+        Parameters and shapes are those of :meth:`objectives`.
+
+        Returns
+        -------
+        tuple of scalar tensors
+            (total, student_loss, distillation_loss)
+        """
+        # In float32: divided by T in float16, the logits of a cache would be rounded once more.
+        logits = as_float(teacher_logits), as_float(student_logits)
+        parts = self.objectives(y, *logits, sample_weight)
+        return self.weighted_sum(*parts), *parts
+
+    def _compiled_objectives(self):
+        """Return :meth:`weighted_objectives`, compiled if the losses are known to allow it."""
+        own = "objectives", "weighted_sum", "weighted_objectives"
+        known = (
+            all(getattr(type(self), name) is getattr(Distiller, name) for name in own)
+            and type(self.student_loss_fn) is keras.losses.SparseCategoricalCrossentropy
+            and type(self.distillation_loss_fn) is SoftTargetKLDivergence
+        )
+        if not (_ON_TENSORFLOW and known) or self.run_eagerly:
+            return self.weighted_objectives
+        compiled = {}
+
+        def weighted_objectives(*batch):
+            # An alpha or a temperature that is changed later counts from then on.
+            setting = self.alpha, self.temperature
+            if setting not in compiled:
+                compiled[setting] = in_one_pass(self.weighted_objectives)
+            return compiled[setting](*batch)
+
+        return weighted_objectives
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the loss of a batch that was just called: the path of every backend.
@@ -254,12 +273,11 @@ class Distiller(keras.Model):
         student_logits, regularisation = self._last_call.logits, self.losses
         del self._last_call.logits, self._last_call.outputs
         teacher_logits = ops.stop_gradient(self._run_teacher(x))
-        parts = self.objectives(y, teacher_logits, student_logits, sample_weight)
+        total, *parts = self.weighted_objectives(y, teacher_logits, student_logits, sample_weight)
         self._track(*parts, batch_size=ops.shape(teacher_logits)[0])
-        return self._total(parts, regularisation)
+        return self._regularised(total, regularisation)
 
-    def _total(self, parts, regularisation):
-        total = self.weighted_sum(*parts)
+    def _regularised(self, total, regularisation):
         # Keras losses are scaled for tf.distribute; what the student adds itself is not yet.
         return total + sum(regularisation) / _replicas() if regularisation else total
 
@@ -282,9 +300,10 @@ class Distiller(keras.Model):
                 # 3. The student answers, in training mode.
                 student_logits, y_pred = self._run_student(x, training=True)
                 # 4. Two objectives: one on the labels, one on the teacher's logits over T.
-                parts = self._objectives(y, teacher_logits, student_logits, sample_weight)
                 # 5. Their weighted sum, with T² in front of the second.
-                loss = self._total(parts, self.student.losses)
+                batch = y, teacher_logits, student_logits, sample_weight
+                total, *parts = self._weighted_objectives(*batch)
+                loss = self._regularised(total, self.student.losses)
                 scaled_loss = self.optimizer.scale_loss(loss)  # for float16; else the same
             # 6. The gradient in the student's weights, and in nothing else.
             gradients = tape.gradient(scaled_loss, self.student.trainable_weights)
@@ -298,8 +317,9 @@ class Distiller(keras.Model):
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
             teacher_logits = self._run_teacher(x)
             student_logits, y_pred = self._run_student(x, training=False)
-            parts = self._objectives(y, teacher_logits, student_logits, sample_weight)
-            loss = self._total(parts, self.student.losses)
+            batch = y, teacher_logits, student_logits, sample_weight
+            total, *parts = self._weighted_objectives(*batch)
+            loss = self._regularised(total, self.student.losses)
             return self._report(loss, parts, x, y, y_pred, sample_weight)
 
         def _report(self, loss, parts, x, y, y_pred, sample_weight):
@@ -354,8 +374,7 @@ def _image(x):
 
 def _cached(x, otherwise):
     """Return the teacher's logits that came with the images, or what the teacher says now."""
-    # In float32: divided by T in float16, they would be rounded a second time.
-    return ops.cast(x["teacher_logits"], "float32") if _has_cached(x) else otherwise()
+    return x["teacher_logits"] if _has_cached(x) else otherwise()
 
 
 def _has_cached(x):

@@ -14,8 +14,8 @@ from keras import ops
 
 from kdlib.softening import is_number
 
-# Softened logits closer than this, up to a constant, are compared by their gap. It is then below 1
-# once it is centred, where this many terms of the exponential series are exact.
+# Where all softened logits of a pixel are closer than this, up to a constant, they are compared by
+# their gap. Below it, this many terms of the exponential series are exact, in float64 too.
 _CLOSE, _TERMS = 0.5, 18
 
 
@@ -27,10 +27,10 @@ def kl_divergence(teacher_logits, student_logits, temperature=1.0):
     .. math:: p(T) = \mathrm{softmax}(z^t / T),\; q(T) = \mathrm{softmax}(z^s / T)
 
     There is no factor T² in it: the Distiller puts it in front. Both logarithms come from
-    ``log_softmax``, so that nothing is clipped.
+    the logits and the logarithm of a sum of exponentials, so that nothing is clipped.
 
     At a high temperature the two logarithms are nearly equal, and in float32 their difference is
-    mostly rounding. Where all softened logits of the batch are that close, the same number is
+    mostly rounding. At each pixel where the softened logits are that close, the same number is
     computed from the gap between them, :math:`c_i = (z^s_i - z^t_i)/T` less its mean under p:
 
     .. math:: KL(p \,\|\, q) = \log \textstyle\sum_i p_i\, e^{c_i}
@@ -75,12 +75,7 @@ def kl_divergence(teacher_logits, student_logits, temperature=1.0):
 
     @ops.custom_gradient
     def divergence(teacher, student):
-        logits = teacher, student, temperature
-        value, *slopes = ops.cond(
-            ops.max(ops.abs(_gap(*logits)), initial=0.0) < _CLOSE,
-            lambda: _of_close_logits(*logits),
-            lambda: _of_logits(*logits),
-        )
+        value, *slopes = _with_slopes(teacher, student, temperature)
         return value, lambda *upstream, **named: _times(slopes, *upstream, **named)
 
     return divergence(teacher, student)
@@ -93,38 +88,49 @@ def _times(slopes, *given, upstream=None):
     return tuple(slope * upstream[..., None] for slope in slopes)
 
 
-def _of_logits(teacher, student, temperature):
-    """Return the divergence, and its gradients in the teacher's and in the student's logits."""
-    teacher, student = ((z - _largest(z)) / temperature for z in (teacher, student))
-    log_p, log_q = ops.log_softmax(teacher, axis=-1), ops.log_softmax(student, axis=-1)
-    p, differences = ops.exp(log_p), log_p - log_q
-    value = ops.sum(p * differences, axis=-1)
-    in_teacher = p * (differences - value[..., None]) / temperature
-    return value, in_teacher, (ops.exp(log_q) - p) / temperature
+def _with_slopes(teacher, student, temperature):
+    """Return the divergence, and its gradients in the teacher's and in the student's logits.
 
-
-def _of_close_logits(teacher, student, temperature):
-    """Return the same of close logits: the divergence as log Σ p exp(gap), the gap centred under p.
-
-    The mean of the centred gap is 0, so that Σ p exp(gap) is 1 + Σ p (exp(gap) - 1 - gap). All
-    terms of that sum are positive: nothing cancels, however small they are. And q / p is exp(gap)
-    over that sum, so that q - p does not cancel either.
+    Each pixel chooses its way without a branch, so that a compiler can make one pass of all this.
     """
-    p = ops.softmax((teacher - _largest(teacher)) / temperature, axis=-1)
-    gap = _gap(teacher, student, temperature)
-    gap = gap - ops.sum(p * gap, axis=-1, keepdims=True)
+    (p, log_p), (q, log_q) = (_softened(z, temperature) for z in (teacher, student))
+    gap = _gap(p, teacher, student, temperature)
+    close = ops.max(ops.abs(gap), axis=-1, keepdims=True) < _CLOSE
+    gap = ops.where(close, gap, 0.0)
+    excess = _exponential_less_line(gap)
+    # The mean of the gap under p is 0. All terms of this sum are positive, and none cancels.
+    mean = ops.sum(p * excess, axis=-1, keepdims=True)
+    apart = log_p - log_q
+    value = ops.sum(p * apart, axis=-1, keepdims=True)
+    in_teacher = p * ops.where(close, -gap, apart - value) / temperature
+    # q / p is exp(gap) over 1 + mean. Less 1, that is a quotient in which nothing cancels either.
+    in_student = ops.where(close, p * (gap + excess - mean) / (1 + mean), q - p) / temperature
+    return ops.where(close, ops.log1p(mean), value)[..., 0], in_teacher, in_student
+
+
+def _softened(logits, temperature):
+    """Return the softmax at temperature T, and its logarithm."""
+    logits = (logits - _largest(logits)) / temperature
+    exponentials = ops.exp(logits)
+    total = ops.sum(exponentials, axis=-1, keepdims=True)
+    return exponentials / total, logits - ops.log(total)
+
+
+def _gap(p, teacher, student, temperature):
+    """Return how far the softened logits are apart, less the mean under p."""
+    # Differences before divisions: a division rounds large logits by more than they differ.
+    gap = (student - teacher) / temperature
+    # First less the plain mean: what all classes share would round the mean under p.
+    gap = gap - ops.mean(gap, axis=-1, keepdims=True)
+    return gap - ops.sum(p * gap, axis=-1, keepdims=True)
+
+
+def _exponential_less_line(gap):
+    """Return exp(gap) - 1 - gap by its series: exact for a small gap, where that would cancel."""
     series = 1 / math.factorial(_TERMS)
     for n in range(_TERMS - 1, 1, -1):
         series = series * gap + 1 / math.factorial(n)
-    value = ops.log1p(ops.sum(p * ops.square(gap) * series, axis=-1))
-    return value, -p * gap / temperature, p * ops.expm1(gap - value[..., None]) / temperature
-
-
-def _gap(teacher, student, temperature):
-    """Return how far the softened logits are apart, less the mean over the classes."""
-    # Differences before divisions: a division rounds large logits by more than they differ.
-    gap = (student - teacher) / temperature
-    return gap - ops.mean(gap, axis=-1, keepdims=True)
+    return ops.square(gap) * series
 
 
 def _largest(logits):

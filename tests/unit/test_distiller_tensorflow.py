@@ -45,21 +45,28 @@ def test_explicit_and_neutral_steps_give_the_same_gradients():
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
-def test_explicit_and_neutral_steps_give_the_same_weights_after_ten_steps():
+def test_explicit_and_neutral_steps_change_the_weights_alike():
+    """Each of ten steps from the same weights: once a rounding flips a ReLU, the two part."""
     x, y, weight = batch()
-    results = []
-    for model in both_kinds():
-        history = model.fit(
-            x, y, sample_weight=weight, epochs=10, batch_size=4, shuffle=False, verbose=0
-        ).history
-        evaluated = model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
-        results.append((values(model.student.variables), history, evaluated))
-    (weights_a, history_a, result_a), (weights_b, history_b, result_b) = results
-    for a, b in zip(weights_a, weights_b, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
-    assert result_a == pytest.approx(result_b, rel=1e-5)
-    for key, curve in history_a.items():
-        np.testing.assert_allclose(curve, history_b[key], rtol=1e-5)
+    explicit, neutral = both_kinds()
+    for _ in range(10):
+        losses = [
+            model.train_on_batch(x, y, sample_weight=weight, return_dict=True)
+            for model in (explicit, neutral)
+        ]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+        weights = [values(model.student.variables) for model in (explicit, neutral)]
+        for a, b in zip(*weights, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+        neutral.student.set_weights(explicit.student.get_weights())
+        # Keras reports the mean since the last reset.
+        for model in (explicit, neutral):
+            model.reset_metrics()
+    results = [
+        model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
+        for model in (explicit, neutral)
+    ]
+    assert results[0] == pytest.approx(results[1], rel=1e-5)
 
 
 def test_the_compiled_objectives_are_the_objectives():
@@ -69,33 +76,72 @@ def test_the_compiled_objectives_are_the_objectives():
     weight = tf.constant(rng.integers(0, 2, (2, 8, 8)).astype("float32"))
     for spread in (3.0, 0.05):  # where the two ways to compute the divergence are taken
         z_t, z_s = (tf.constant(spread * rng.normal(size=(2, 8, 8, 3)), "float32") for _ in "ts")
-        found = []
-        for objectives in (model.objectives, model._objectives):
-            with tf.GradientTape() as tape:
-                tape.watch(z_s)
-                parts = objectives(y, z_t, z_s, weight)
-                loss = model.weighted_sum(*parts)
-            found.append([*map(float, parts), *np.ravel(tape.gradient(loss, z_s))])
-        np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-8)
+        for sample_weight in (weight, None):
+            found = [
+                weighed(objectives, y, z_t, z_s, sample_weight)
+                for objectives in (model.weighted_objectives, model._weighted_objectives)
+            ]
+            np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-8)
+
+
+def weighed(objectives, y, z_t, z_s, weight):
+    """The sum, the losses, and the gradient of twice the sum in the student's logits."""
+    with tf.GradientTape() as tape:
+        tape.watch(z_s)
+        total, *losses = objectives(y, z_t, z_s, weight)
+        twice = 2 * total
+    return [float(total), *map(float, losses), *np.ravel(tape.gradient(twice, z_s))]
+
+
+@pytest.mark.parametrize("change", [{"alpha": 0.9}, {"temperature": 7.0}])
+def test_what_is_changed_after_compile_counts_in_the_compiled_objectives(change):
+    model = distiller()
+    rng = np.random.default_rng(1)
+    z_t, z_s = (tf.constant(rng.normal(size=(1, 4, 4, 3)), "float32") for _ in "ts")
+    batch = tf.constant(rng.integers(0, 3, (1, 4, 4))), z_t, z_s, None
+    before = weighed(model._weighted_objectives, *batch)
+    for name, value in change.items():
+        setattr(model, name, value)
+    after = weighed(model._weighted_objectives, *batch)
+    assert after[0] != pytest.approx(before[0], rel=1e-3)
+    np.testing.assert_allclose(after, weighed(model.weighted_objectives, *batch), rtol=1e-5)
+
+
+def test_a_scaled_loss_reaches_half_precision_logits_before_their_gradient_is_rounded():
+    """Unscaled, the gradient of a mean over 65,536 pixels is nothing in float16."""
+    model = distiller()
+    shape, scale = (1, 256, 256, 3), 2.0**15
+    rng = np.random.default_rng(2)
+    z_t, z_s = (rng.normal(size=shape).astype("float16") for _ in "ts")
+    y, taught = tf.constant(rng.integers(0, 3, shape[:3])), tf.constant(z_t)
+    slopes = []
+    for z in (z_s, z_s.astype("float32")):
+        z = tf.constant(z)
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            loss = scale * model._weighted_objectives(y, taught, z, None)[0]
+        slopes.append(tape.gradient(loss, z).numpy())
+    assert slopes[0].dtype == np.float16 and np.abs(slopes[0]).min() > 0
+    np.testing.assert_allclose(slopes[0], slopes[1], rtol=2e-3, atol=1e-3 * slopes[1].std())
 
 
 def test_only_losses_that_are_known_to_allow_it_are_compiled():
     def compiled(model):
-        return model._objectives != model.objectives
+        return model._weighted_objectives != model.weighted_objectives
 
     model = distiller()
     assert compiled(model)
     for options in ({"run_eagerly": True}, {"distillation_loss_fn": lambda t, s: (t - s) ** 2}):
         model.compile("sgd", **options)
         assert not compiled(model)
-
-    class Own(Distiller):
-        def objectives(self, *given, **named):
-            return super().objectives(*given, **named)
-
-    own = Own(model.student, model.teacher)
-    own.compile("sgd")
-    assert not compiled(own)
+    for name in ("objectives", "weighted_sum", "weighted_objectives"):
+        kind = type("Own", (Distiller,), {name: getattr(Distiller, name)})
+        own = kind(model.student, model.teacher)
+        own.compile("sgd")
+        assert compiled(own)  # the same function by another name
+        setattr(kind, name, lambda *given, name=name: getattr(Distiller, name)(*given))
+        own.compile("sgd")
+        assert not compiled(own)
 
 
 def test_no_gradient_reaches_the_teacher():

@@ -113,6 +113,28 @@ def test_close_logits_are_right_to_1e_5_at_every_pixel(case, apart):
     np.testing.assert_allclose(got, slope, rtol=1e-5, atol=1e-5 * np.abs(slope).max())
 
 
+def test_a_pixel_far_apart_costs_the_others_no_accuracy():
+    rng = np.random.default_rng(5)
+    teacher = rng.normal(0, 3, (50, 6)).astype("float32")
+    student = teacher + rng.normal(0, 1e-3, (50, 6)).astype("float32")
+    student[7] = [0, 40, 0, 0, 0, -40]
+    value = ops.convert_to_numpy(kl_divergence(teacher, student, 2.0))
+    expected, slope = reference(teacher, student, 2.0)
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    got = gradient(lambda z: ops.sum(kl_divergence(teacher, z, 2.0)), student)
+    largest = np.abs(slope).max(-1, keepdims=True)
+    assert (np.abs(got - slope) <= 2e-5 * largest).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_logit_that_is_not_finite_is_not_hidden(value):
+    logits = np.zeros((2, 2, 3), "float32")
+    logits[:, 0, 1] = [value, 0]
+    for teacher, student in (logits, logits[::-1]):
+        found = ops.convert_to_numpy(kl_divergence(teacher, student))
+        assert not np.isfinite(found[0]) and found[1] == 0
+
+
 @pytest.mark.parametrize("size", [0.05, 3.0])
 @pytest.mark.parametrize("temperature", [0.5, 2.0])
 def test_the_gradient_in_the_teachers_logits_is_there_too(size, temperature):
@@ -158,9 +180,7 @@ def test_the_order_of_the_classes_does_not_matter():
     np.testing.assert_allclose(after, before, rtol=1e-5)
     teacher, student = teacher.astype("float32"), student.astype("float32")
     slope = gradient(lambda z: ops.sum(kl_divergence(teacher, z, 2.0)), student)
-    moved = gradient(
-        lambda z: ops.sum(kl_divergence(teacher[:, order], z, 2.0)), student[:, order]
-    )
+    moved = gradient(lambda z: ops.sum(kl_divergence(teacher[:, order], z, 2.0)), student[:, order])
     np.testing.assert_allclose(moved, slope[:, order], rtol=1e-5, atol=1e-7)
 
 
