@@ -219,10 +219,13 @@ class _Block:
         return layers.ReLU(name=name)(x)
 
 
-def _check(filters, n_classes, height, width, channels, dropout, normalization):
+def _check(filters, n_classes, height, width, channels, dropout, normalization, blocks=5):
     listed = list(filters) if hasattr(filters, "__iter__") else []
-    if len(listed) != 5 or any(not _is_whole(f) or f < 1 for f in listed):
-        raise ValueError(f"filters is {filters!r}; expected five positive integers, for c1 to c5.")
+    if len(listed) != blocks or any(not _is_whole(f) or f < 1 for f in listed):
+        number = {3: "three", 5: "five"}[blocks]
+        raise ValueError(
+            f"filters is {filters!r}; expected {number} positive integers, for c1 to c{blocks}."
+        )
     if not _is_whole(n_classes) or n_classes < 2:
         raise ValueError(f"n_classes is {n_classes!r}; expected an integer of at least 2.")
     if not _is_whole(channels) or channels < 1:

@@ -4,6 +4,7 @@ import keras
 
 from kdlib import runtime
 from kdlib.beyond import multi_assistant_unet_model
+from kdlib.coarse import multi_coarse_student_unet_model
 from kdlib.data import N_CLASSES
 from kdlib.recipes.budget import recipe
 from kdlib.recipes.callbacks import EpochSeeds
@@ -13,6 +14,7 @@ BUILDERS = {
     "teacher": multi_teacher_unet_model,
     "assistant": multi_assistant_unet_model,
     "student": multi_student_unet_model,
+    "coarse-student": multi_coarse_student_unet_model,
 }
 
 
@@ -21,7 +23,7 @@ def build(role, seed=0, chosen=None, n_classes=N_CLASSES):
 
     Parameters
     ----------
-    role : {"teacher", "assistant", "student"}
+    role : {"teacher", "assistant", "student", "coarse-student"}
     seed : int
         Decides the initial weights: the same seed gives the same weights.
     chosen : Recipe, optional

@@ -236,6 +236,25 @@ METHODS = methods.comparison(STUDENT, TAUGHT, SHORT_TEACHER, DUBAI_TEACHER)
 """The methods beyond logits, other teachers and images without labels, at a fifth of the steps of
 main."""
 
+_COARSE = {"network": "coarse-student"}
+
+COARSE_SEARCH = Plan(
+    "coarse-search",
+    tuple(
+        dataclasses.replace(arm, name=_at(arm.name, rate), baseline=None, **_COARSE)
+        for rate in (0.005, 0.015, 0.045)
+        for recipe in [_with(_STUDENT, learning_rate=rate)]
+        for arm in (Arm("scratch", recipe), _taught("distilled", recipe))
+    ),
+    seeds=(100, 101),
+    teacher=DUBAI_TEACHER,
+    judged_on="validation",
+    scored=("validation",),
+    keeps_logits=True,
+)
+"""The rates of a student that is made for speed, from labels alone and taught, judged on validation
+images."""
+
 CONFIRM = Plan(
     "confirm",
     (_taught("distilled-t0p5", TAUGHT, temperature=0.5, baseline=None),),
@@ -248,7 +267,7 @@ PLANS = {
     plan.name: plan
     for plan in (
         SMOKE, TEACHER_SEARCH, STUDENT_SEARCH, RATES, MAIN, MORE, SPLITS, CITY, SWEEP, TABLE,
-        METHODS_SEARCH, METHODS, CONFIRM,
+        METHODS_SEARCH, METHODS, COARSE_SEARCH, CONFIRM,
     )
 }  # fmt: skip
 """The plans by name."""
