@@ -4,6 +4,7 @@ import argparse
 import datetime
 import gc
 import json
+import logging
 import subprocess
 import sys
 import tempfile
@@ -142,6 +143,8 @@ def main(arguments=None):
     if given.peak:
         print(own_peak(given.peak, given.batch, given.size))
         return
+    # Each contender traces a step of its own. TensorFlow would take that for a mistake.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     settings = [
         (precision, xla)
         for precision in given.precision or PRECISIONS

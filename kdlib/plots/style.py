@@ -45,10 +45,11 @@ MODEL_COLORS = {
     "student from scratch": "#B8860B",
     "distilled student": "#C2185B",
     "control": "#7F7F7F",
+    "coarse student": "#0288D1",
 }
 """Colour of each model, the same in all chapters."""
 
-MODEL_MARKERS = dict(zip(MODEL_COLORS, "soD^", strict=True))
+MODEL_MARKERS = dict(zip(MODEL_COLORS, "soD^v", strict=True))
 """Shape of each model's points, for readers who cannot tell the colours apart."""
 
 STYLE = {

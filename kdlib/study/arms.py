@@ -28,7 +28,7 @@ class Arm:
         Lower-case letters, digits and dashes.
     recipe : Recipe
         The budget, and the learning rate, which is tuned for each arm.
-    network : {"student", "assistant", "teacher"}
+    network : {"student", "assistant", "teacher", "coarse-student"}
         Which U-Net is trained.
     teacher : str or None
         What teaches it: a key of :data:`kdlib.study.controls.TEACHERS`, or None for labels only.

@@ -201,6 +201,7 @@ CITY = Plan(
         _teacher("teacher", _with(_FAST, dropout=0.0, epochs=6)),
         Arm("scratch", _with(STUDENT, **_SHORT), baseline=None),
         _taught("distilled", _with(TAUGHT, **_SHORT)),
+        _taught("coarse", _with(TAUGHT, **_SHORT), network="coarse-student"),
     ),
     seeds=(0,),
     source="city",
@@ -255,6 +256,23 @@ COARSE_SEARCH = Plan(
 """The rates of a student that is made for speed, from labels alone and taught, judged on validation
 images."""
 
+COARSE = Plan(
+    "coarse",
+    tuple(
+        dataclasses.replace(arm, **_COARSE)
+        for arm in (
+            Arm("scratch", STUDENT, baseline=None),
+            _taught("distilled", TAUGHT),
+            _smoothed("smoothed", SMOOTHED),
+            _taught("shuffled", TAUGHT, "shuffled"),
+        )
+    ),
+    seeds=(0, 1, 2, 3, 4),
+    teacher=DUBAI_TEACHER,
+    keeps_logits=True,
+)
+"""The comparison of main for the coarse student, whose search found the same rates."""
+
 CONFIRM = Plan(
     "confirm",
     (_taught("distilled-t0p5", TAUGHT, temperature=0.5, baseline=None),),
@@ -267,7 +285,7 @@ PLANS = {
     plan.name: plan
     for plan in (
         SMOKE, TEACHER_SEARCH, STUDENT_SEARCH, RATES, MAIN, MORE, SPLITS, CITY, SWEEP, TABLE,
-        METHODS_SEARCH, METHODS, COARSE_SEARCH, CONFIRM,
+        METHODS_SEARCH, METHODS, COARSE_SEARCH, COARSE, CONFIRM,
     )
 }  # fmt: skip
 """The plans by name."""

@@ -1,9 +1,11 @@
 """Whole images in tiles: no pixel can tell."""
 
+import keras
 import numpy as np
 import pytest
 
 from kdlib import data, tiles
+from kdlib.coarse import multi_coarse_student_unet_model
 from kdlib.inference import ExportedModel
 from tests.unit.small import network
 
@@ -36,6 +38,13 @@ def test_a_large_image_in_tiles_equals_the_whole(model):
     image = noise(2149, 1480)
     expected = whole(model, image)
     np.testing.assert_allclose(together(model, image, tile=768), expected, atol=1e-5)
+
+
+def test_tiles_suit_the_coarse_student_too():
+    keras.utils.set_random_seed(6)
+    model = multi_coarse_student_unet_model(image_height=None, image_width=None, dropout=0.0)
+    image = noise(530, 600)
+    np.testing.assert_allclose(together(model, image, tile=288), whole(model, image), atol=1e-5)
 
 
 @pytest.mark.parametrize("height, width", [(1, 1), (16, 700), (513, 512), (511, 300), (800, 17)])
