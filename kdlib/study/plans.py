@@ -25,6 +25,10 @@ def _smoothed(name, recipe, epsilon=0.1, **options):
     return _taught(name, recipe, "uniform", alpha=1 - epsilon, temperature=1.0, **options)
 
 
+def _coarse(arm, **changes):
+    return dataclasses.replace(arm, network="coarse-student", **changes)
+
+
 def _teacher(name, recipe, **options):
     return Arm(name, recipe, "teacher", **{"baseline": None, "seeds": (0,), **options})
 
@@ -201,7 +205,7 @@ CITY = Plan(
         _teacher("teacher", _with(_FAST, dropout=0.0, epochs=6)),
         Arm("scratch", _with(STUDENT, **_SHORT), baseline=None),
         _taught("distilled", _with(TAUGHT, **_SHORT)),
-        _taught("coarse", _with(TAUGHT, **_SHORT), network="coarse-student"),
+        _coarse(_taught("coarse", _with(TAUGHT, **_SHORT))),
     ),
     seeds=(0,),
     source="city",
@@ -237,12 +241,10 @@ METHODS = methods.comparison(STUDENT, TAUGHT, SHORT_TEACHER, DUBAI_TEACHER)
 """The methods beyond logits, other teachers and images without labels, at a fifth of the steps of
 main."""
 
-_COARSE = {"network": "coarse-student"}
-
 COARSE_SEARCH = Plan(
     "coarse-search",
     tuple(
-        dataclasses.replace(arm, name=_at(arm.name, rate), baseline=None, **_COARSE)
+        _coarse(arm, name=_at(arm.name, rate), baseline=None)
         for rate in (0.005, 0.015, 0.045)
         for recipe in [_with(_STUDENT, learning_rate=rate)]
         for arm in (Arm("scratch", recipe), _taught("distilled", recipe))
@@ -259,7 +261,7 @@ images."""
 COARSE = Plan(
     "coarse",
     tuple(
-        dataclasses.replace(arm, **_COARSE)
+        _coarse(arm)
         for arm in (
             Arm("scratch", STUDENT, baseline=None),
             _taught("distilled", TAUGHT),
