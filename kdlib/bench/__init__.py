@@ -12,6 +12,7 @@ CPU · 8 images of 256 × 256 a step
 """
 
 from kdlib.bench.contenders import CONTENDERS, contender, networks, ways
+from kdlib.bench.losses import objectives
 from kdlib.bench.table import FILE, read, render
 from kdlib.bench.timing import alternate, ratios
 
@@ -21,6 +22,7 @@ __all__ = [
     "alternate",
     "contender",
     "networks",
+    "objectives",
     "ratios",
     "read",
     "render",

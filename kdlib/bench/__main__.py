@@ -13,7 +13,17 @@ import keras
 import numpy as np
 
 from kdlib import cache, data, runtime
-from kdlib.bench import CONTENDERS, FILE, alternate, contender, networks, ratios, render, ways
+from kdlib.bench import (
+    CONTENDERS,
+    FILE,
+    alternate,
+    contender,
+    networks,
+    objectives,
+    ratios,
+    render,
+    ways,
+)
 from kdlib.footprint import peak_memory
 from kdlib.study import provenance
 from kdlib.unet import unet
@@ -122,6 +132,7 @@ def run(batch, size, rounds, settings, memory):
         entry["rows"] += measure(batch, size, *setting, rounds)
         keras.backend.clear_session()
         gc.collect()
+    entry["objectives"] = objectives(batch, size, rounds)
     entry["input"] = inputs(batch, size, entry["rows"], rounds)
     for row in entry["rows"] if memory else ():
         row["peak_mib"] = peak(row, batch, size)

@@ -20,8 +20,9 @@ def read(path=FILE):
     dict
         ``device``, ``versions``, ``batch``, ``size``, ``rounds``, ``faster_precision``,
         ``left_out``, ``rows`` (each with ``contender``, ``precision``, ``xla``, ``milliseconds``,
-        ``ratio``, ``ratio_low``, ``ratio_high``, ``cpu_ratio`` and ``peak_mib``) and ``input``
-        (each with ``contender``, ``milliseconds`` and ``share``).
+        ``ratio``, ``ratio_low``, ``ratio_high``, ``cpu_ratio`` and ``peak_mib``), ``input``
+        (each with ``contender``, ``milliseconds`` and ``share``) and ``objectives``, as
+        :func:`kdlib.bench.objectives` returns them.
 
     Raises
     ------
@@ -81,6 +82,9 @@ def render(entry):
             f"  {'':22}      ms   times the student alone    by CPU   peak MiB",
         ]
         lines += [_line(row) for row in rows if (row["precision"], row["xla"]) == (precision, xla)]
+    if entry.get("objectives"):
+        parts = ", ".join(f"{name} {ms:.1f} ms" for name, ms in entry["objectives"].items())
+        lines.append(f"The objectives and their gradient in the logits: {parts}.")
     lines += [
         f"A batch for {each['contender']} takes {each['milliseconds']:.1f} ms to make, "
         f"{each['share']:.3f} of its fastest step."

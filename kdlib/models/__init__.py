@@ -1,7 +1,8 @@
 """The networks that come with the library: trained, small, and each with a card.
 
-Three roles, for each of two sets of images: the ``teacher``, the ``student`` that it taught, and
-the ``student-scratch``, trained on the labels alone. The card of a model says what it was trained
+Four roles, for each of two sets of images: the ``teacher``, the ``student`` that it taught, the
+``student-scratch``, trained on the labels alone, and the ``coarse-student``, taught and made for
+speed. The card of a model says what it was trained
 on and how, what it scores on the test images, under which licence it is, and what it cannot do.
 """
 
@@ -20,7 +21,7 @@ from kdlib import recipes
 FOLDER = Path(__file__).parent
 """Where the weights and cards are."""
 
-NAMES = ("teacher", "student", "student-scratch")
+NAMES = ("teacher", "student", "student-scratch", "coarse-student")
 """The roles that a model can have."""
 
 IMAGES = ("dubai", "city")
@@ -34,9 +35,9 @@ def pretrained(name, images="dubai"):
 
     Parameters
     ----------
-    name : {"teacher", "student", "student-scratch"}
+    name : {"teacher", "student", "student-scratch", "coarse-student"}
         The student is distilled from the teacher; ``student-scratch`` was trained without one, with
-        the same budget.
+        the same budget; the coarse student is distilled too, see :mod:`kdlib.coarse`.
     images : {"dubai", "city"}
         What it was trained on: the photographs of Dubai, or the procedural city. It is the
         ``name`` of an :class:`kdlib.data.ImageSet`.

@@ -22,9 +22,11 @@ SHIPPED = {
     ("teacher", "dubai"): DUBAI_TEACHER,
     ("student", "dubai"): Run("main", "distilled", 0),
     ("student-scratch", "dubai"): Run("main", "scratch", 0),
+    ("coarse-student", "dubai"): Run("coarse", "distilled", 0),
     ("teacher", "city"): Run("city", "teacher", 0),
     ("student", "city"): Run("city", "distilled", 0),
     ("student-scratch", "city"): Run("city", "scratch", 0),
+    ("coarse-student", "city"): Run("city", "coarse", 0),
 }
 """Which run trained which model. Always seed 0: the luckiest seed would be a choice by the test."""
 

@@ -8,6 +8,7 @@ import pytest
 
 from kdlib import bench
 from kdlib.bench import __main__, alternate, contender, ratios
+from kdlib.bench import losses as timed
 from kdlib.unet import unet
 
 
@@ -109,7 +110,9 @@ def test_the_table_shows_each_setting_and_what_was_left_out():
     rows.append(row(precision="mixed_bfloat16", xla=True, peak_mib=812.4))
     entry = {"device": "CPU", "batch": 8, "size": 256, "rows": rows, "left_out": "two passes"}
     entry["input"] = [{"contender": "kdlib cached", "milliseconds": 4.0, "share": 0.2}]
+    entry["objectives"] = {"labels alone": 17.04, "both, in one pass": 18.0}
     text = bench.render(entry)
+    assert "in the logits: labels alone 17.0 ms, both, in one pass 18.0 ms." in text
     assert "float32, without XLA" in text and "mixed_bfloat16, with XLA" in text
     assert "2.50 (2.00 to 3.00)" in text and "812" in text
     assert "0.200 of its fastest step" in text and "Left out" in text
@@ -122,6 +125,7 @@ def test_the_command_prints_a_table_and_records_a_line_if_asked(tmp_path, capsys
     monkeypatch.setattr(__main__, "contender", lambda *given: lambda: sum(range(100_000)))
     monkeypatch.setattr(__main__, "peak", lambda row, batch, size: 12.0)
     monkeypatch.setattr(__main__, "inputs", lambda *given: [])
+    monkeypatch.setattr(__main__, "objectives", lambda *given: {"labels alone": 1.0})
     command = ["--rounds", "2", "--size", "16", "--no-xla"]
     __main__.main(command)
     assert not path.exists()
@@ -131,6 +135,21 @@ def test_the_command_prints_a_table_and_records_a_line_if_asked(tmp_path, capsys
     assert {"device", "versions", "code", "batch", "size", "rows"} <= set(entry)
     assert len(entry["rows"]) == 2 * len(bench.ways())
     assert all(set(each) == set(row()) and each["peak_mib"] == 12 for each in entry["rows"])
+
+
+@pytest.mark.tensorflow
+def test_the_objectives_that_are_timed_are_the_same_loss_and_gradient():
+    ways = timed._ways(2, 16)
+    calls = {name: timed._with_gradient(*way) for name, way in ways.items()}
+    (alone, _), (apart, slope), (together, same_slope) = (call() for call in calls.values())
+    assert apart == pytest.approx(together, rel=1e-5) and alone != pytest.approx(apart, rel=0.1)
+    np.testing.assert_allclose(slope, same_slope, rtol=1e-4, atol=1e-8)
+
+
+def test_the_objectives_are_timed_where_tensorflow_computes():
+    found = bench.objectives(1, 16, rounds=2)
+    assert bool(found) == (keras.backend.backend() == "tensorflow")
+    assert all(milliseconds > 0 for milliseconds in found.values())
 
 
 def test_making_a_batch_is_timed_with_and_without_a_cache():

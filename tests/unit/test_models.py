@@ -62,8 +62,9 @@ def test_a_card_says_all_that_one_must_know(name, images):
     }
     assert card["data"]["name"] == images and card["data"]["split"] == "image"
     assert card["parameters"] == kdlib.pretrained(name, images).count_params()
-    assert card["settings"]["teacher"] == ("trained" if name == "student" else None)
-    assert card["settings"]["network"] == name.split("-")[0]
+    taught = name in ("student", "coarse-student")
+    assert card["settings"]["teacher"] == ("trained" if taught else None)
+    assert card["settings"]["network"] == name.removesuffix("-scratch")
 
 
 @pytest.mark.parametrize("name, images", ALL)
@@ -76,7 +77,7 @@ def test_a_model_is_the_network_of_a_recorded_run(name, images):
 
 
 def test_the_study_can_be_gone_on_with_where_only_the_library_is():
-    for name in ("main", "rates", "more", "city"):
+    for name in ("main", "rates", "more", "city", "coarse"):
         plan = find(name)
         check_teacher(plan.teacher, plan, RESULTS)  # raises if its weights are not here
 

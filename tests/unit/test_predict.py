@@ -28,7 +28,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("name", ["teacher", "student", "student-scratch"])
+@pytest.mark.parametrize("name", ["teacher", "student", "student-scratch", "coarse-student"])
 def test_mask_and_overlay_are_those_of_the_network(name, image, tmp_path, capsys):
     arguments = [str(tmp_path / "park.png"), "--network", name, "--trained-on", "city"]
     assert predict.main(arguments) == 0
