@@ -1,7 +1,7 @@
 """Both objectives, their weighted sum and its gradient in one pass, on TensorFlow.
 
 All of it reads six numbers a pixel and does little with them, so that the time goes into reading.
-Step by step it takes twice as long as the student's own loss; in one pass, as long as that.
+Step by step it takes two to three times as long as the student's own loss; in one pass, as long.
 """
 
 import tensorflow as tf

@@ -208,7 +208,8 @@ def peak_memory():
 def _keras(path, threads):
     import keras
 
-    from kdlib import runtime  # noqa: F401  it sets what TensorFlow reads when it is imported
+    # The one sets what TensorFlow reads when it is imported, the other knows a layer of its own.
+    from kdlib import coarse, runtime  # noqa: F401
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf

@@ -7,6 +7,7 @@ import keras
 import pytest
 
 from kdlib import data, export, footprint, inference, unet
+from kdlib.coarse import multi_coarse_student_unet_model
 from tests.unit.small import network
 
 
@@ -78,6 +79,12 @@ def test_a_keras_file_and_an_exported_one_are_really_run(tmp_path):
         assert one.processor > 0
     assert file.bytes == (tmp_path / "tiny.tflite").stat().st_size
     assert file.peak_memory < keras_file.peak_memory  # no TensorFlow in it
+
+
+def test_a_keras_file_with_a_layer_of_the_library_is_run(tmp_path):
+    model = multi_coarse_student_unet_model(image_height=16, image_width=16)
+    model.save(tmp_path / "coarse.keras")
+    assert footprint.measure(tmp_path / "coarse.keras", size=16, repeats=2).median > 0
 
 
 def test_processor_time_leaves_waiting_out(monkeypatch):
