@@ -43,6 +43,8 @@ def look(chrome, address, name):
                 " && !i.closest('.alive .static-figure')).map(i => i.src)"
             ),
         }
+        # A colour that is on its way to another one is neither.
+        visit.page.add_style_tag(content="* { transition: none !important }")
         visit.page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
         found["light"] = violations(visit.page)
         visit.page.evaluate("document.documentElement.dataset.theme = 'dark'")
