@@ -244,16 +244,7 @@ class Distiller(keras.Model):
         )
         if not (_ON_TENSORFLOW and known) or self.run_eagerly:
             return self.weighted_objectives
-        compiled = {}
-
-        def weighted_objectives(*batch):
-            # An alpha or a temperature that is changed later counts from then on.
-            setting = self.alpha, self.temperature
-            if setting not in compiled:
-                compiled[setting] = in_one_pass(self.weighted_objectives)
-            return compiled[setting](*batch)
-
-        return weighted_objectives
+        return in_one_pass(self.weighted_objectives, lambda: (self.alpha, self.temperature))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the loss of a batch that was just called: the path of every backend.

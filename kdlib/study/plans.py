@@ -8,7 +8,7 @@ takes four to seven minutes on one of them.
 import dataclasses
 
 from kdlib.recipes import RECIPES, Recipe
-from kdlib.study import methods, searches
+from kdlib.study import coarse, methods, searches
 from kdlib.study.arms import Arm, Plan, Run
 
 
@@ -23,10 +23,6 @@ def _taught(name, recipe, teacher="trained", alpha=0.1, temperature=2.0, **optio
 def _smoothed(name, recipe, epsilon=0.1, **options):
     """Label smoothing by ε: what a teacher teaches that finds all named classes equally likely."""
     return _taught(name, recipe, "uniform", alpha=1 - epsilon, temperature=1.0, **options)
-
-
-def _coarse(arm, **changes):
-    return dataclasses.replace(arm, network="coarse-student", **changes)
 
 
 def _teacher(name, recipe, **options):
@@ -205,7 +201,7 @@ CITY = Plan(
         _teacher("teacher", _with(_FAST, dropout=0.0, epochs=6)),
         Arm("scratch", _with(STUDENT, **_SHORT), baseline=None),
         _taught("distilled", _with(TAUGHT, **_SHORT)),
-        _coarse(_taught("coarse", _with(TAUGHT, **_SHORT))),
+        coarse.shaped(_taught("coarse", _with(TAUGHT, **_SHORT))),
     ),
     seeds=(0,),
     source="city",
@@ -241,39 +237,11 @@ METHODS = methods.comparison(STUDENT, TAUGHT, SHORT_TEACHER, DUBAI_TEACHER)
 """The methods beyond logits, other teachers and images without labels, at a fifth of the steps of
 main."""
 
-COARSE_SEARCH = Plan(
-    "coarse-search",
-    tuple(
-        _coarse(arm, name=_at(arm.name, rate), baseline=None)
-        for rate in (0.005, 0.015, 0.045)
-        for recipe in [_with(_STUDENT, learning_rate=rate)]
-        for arm in (Arm("scratch", recipe), _taught("distilled", recipe))
-    ),
-    seeds=(100, 101),
-    teacher=DUBAI_TEACHER,
-    judged_on="validation",
-    scored=("validation",),
-    keeps_logits=True,
-)
-"""The rates of a student that is made for speed, from labels alone and taught, judged on validation
-images."""
+COARSE_SEARCH = coarse.search(MAIN)
+"""The rates of a student that is made for speed, judged on validation images."""
 
-COARSE = Plan(
-    "coarse",
-    tuple(
-        _coarse(arm)
-        for arm in (
-            Arm("scratch", STUDENT, baseline=None),
-            _taught("distilled", TAUGHT),
-            _smoothed("smoothed", SMOOTHED),
-            _taught("shuffled", TAUGHT, "shuffled"),
-        )
-    ),
-    seeds=(0, 1, 2, 3, 4),
-    teacher=DUBAI_TEACHER,
-    keeps_logits=True,
-)
-"""The comparison of main for the coarse student, whose search found the same rates."""
+COARSE = coarse.comparison(MAIN)
+"""The comparison of main for that student, without the distracted teacher."""
 
 CONFIRM = Plan(
     "confirm",

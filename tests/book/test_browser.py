@@ -43,10 +43,11 @@ def look(chrome, address, name):
                 " && !i.closest('.alive .static-figure')).map(i => i.src)"
             ),
         }
-        # A colour that is on its way to another one is neither.
-        visit.page.add_style_tag(content="* { transition: none !important }")
         visit.page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
         found["light"] = violations(visit.page)
+        # At once: half way from light to dark, the text of a button can hardly be read.
+        still = "*, ::before, ::after { transition: none !important }"
+        visit.page.add_style_tag(content=still)
         visit.page.evaluate("document.documentElement.dataset.theme = 'dark'")
         # Only colours change with the theme.
         found["dark"] = violations(visit.page, "['color-contrast']")
@@ -129,7 +130,7 @@ def violations(page, rules="undefined"):
     options = f"{{resultTypes: ['violations'], runOnly: {rules}}}"
     found = page.evaluate(f"axe.run(document, {options})")["violations"]
     return [
-        f"{rule['id']}: {node['html'][:120]}"
+        f"{rule['id']}: {node['html'][:120]} {node['failureSummary']}"
         for rule in found
         if rule["impact"] in ("serious", "critical") or rule["id"] == "heading-order"
         for node in rule["nodes"]
