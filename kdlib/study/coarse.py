@@ -51,3 +51,17 @@ def comparison(main):
     names = "scratch", "distilled", "smoothed", "shuffled"
     arms = tuple(shaped(main.arm(name)) for name in names)
     return Plan("coarse", arms, main.seeds, teacher=main.teacher, keeps_logits=True)
+
+
+def longer(main):
+    """Return labels alone and distilled at four times main's steps, and that at T = 0.5 beside.
+
+    T = 0.5 is the best of the plan sweep, which has the other student.
+    """
+    taught = main.arm("distilled")
+    cooler = dataclasses.replace(taught, name="distilled-t0p5", temperature=0.5)
+    arms = tuple(
+        shaped(arm, recipe=dataclasses.replace(arm.recipe, steps_per_epoch=200))
+        for arm in (main.arm("scratch"), taught, cooler)
+    )
+    return Plan("coarse-long", arms, main.seeds, teacher=main.teacher, keeps_logits=True)

@@ -243,6 +243,9 @@ COARSE_SEARCH = coarse.search(MAIN)
 COARSE = coarse.comparison(MAIN)
 """The comparison of main for that student, without the distracted teacher."""
 
+COARSE_LONG = coarse.longer(MAIN)
+"""Two arms of it with four times the steps: did it learn too little of its teacher?"""
+
 CONFIRM = Plan(
     "confirm",
     (_taught("distilled-t0p5", TAUGHT, temperature=0.5, baseline=None),),
@@ -255,7 +258,7 @@ PLANS = {
     plan.name: plan
     for plan in (
         SMOKE, TEACHER_SEARCH, STUDENT_SEARCH, RATES, MAIN, MORE, SPLITS, CITY, SWEEP, TABLE,
-        METHODS_SEARCH, METHODS, COARSE_SEARCH, COARSE, CONFIRM,
+        METHODS_SEARCH, METHODS, COARSE_SEARCH, COARSE, COARSE_LONG, CONFIRM,
     )
 }  # fmt: skip
 """The plans by name."""
