@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Iterator
 
 
 def put(path, data):
@@ -10,7 +11,8 @@ def put(path, data):
     Parameters
     ----------
     path : pathlib.Path
-    data : bytes or array
+    data : bytes, array, or an iterator of such parts
+        Parts are written one after another, as they come.
 
     Raises
     ------
@@ -26,11 +28,15 @@ def put(path, data):
     >>> put(path, b"whole")
     >>> path.read_bytes()
     b'whole'
+    >>> put(path, (part for part in (b"in ", b"parts")))
+    >>> path.read_bytes()
+    b'in parts'
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         with partial.open("wb") as file:
-            file.write(data)
+            for part in data if isinstance(data, Iterator) else [data]:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)

@@ -2,8 +2,8 @@
 
 Four roles, for each of two sets of images: the ``teacher``, the ``student`` that it taught, the
 ``student-scratch``, trained on the labels alone, and the ``coarse-student``, taught and made for
-speed. The card of a model says what it was trained
-on and how, what it scores on the test images, under which licence it is, and what it cannot do.
+speed. The card of a model says what it was trained on and how, what it scores on the test images,
+under which licence it is, and what it cannot do.
 """
 
 import dataclasses

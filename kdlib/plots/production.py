@@ -39,7 +39,7 @@ def trade_off(points, xlabel, ylabel="mean IoU", references=None):
     if not len(costs) or not (costs > 0).all():
         raise ValueError(f"costs are {costs.tolist()}; expected one or more, all above 0.")
     kinds = list(dict.fromkeys(kind for _, kind in points))
-    figure, axes = new_figure(height=3.6)
+    figure, axes = new_figure(height=3.8)
     for (model, kind), (cost, quality) in points.items():
         marker = "osD^vP*X"[kinds.index(kind) % 8]
         axes.plot(cost, quality, marker, color=model_color(model), markersize=9, alpha=0.8)
@@ -56,5 +56,5 @@ def trade_off(points, xlabel, ylabel="mean IoU", references=None):
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(ticker.NullLocator())
-    figure.legend(loc="outside upper center", ncols=2)
+    figure.legend(loc="outside upper center", ncols=3, columnspacing=1.2, handletextpad=0.4)
     return figure

@@ -100,13 +100,27 @@ def _key(batches, teacher, epochs):
 
 
 def _write(path, batches, model, epochs):
-    """Ask the teacher for every batch of every epoch."""
-    said, file = [], io.BytesIO()
+    """Ask the teacher for every batch of every epoch, and write each answer as it comes."""
+    put(path, _file(batches, model, epochs))
+
+
+def _file(batches, model, epochs):
+    """Yield the parts of a file of NumPy: all of it at once may be more than the memory holds."""
     for batches.epoch in range(epochs):
-        said += [_said(model, batches[index][0]).astype("float16") for index in range(len(batches))]
+        for index in range(len(batches)):
+            said = _said(model, batches[index][0]).astype("float16")
+            if batches.epoch == index == 0:
+                yield _header((epochs * len(batches), *said.shape))
+            yield said
     batches.epoch = 0
-    np.save(file, np.stack(said))
-    put(path, file.getbuffer())
+
+
+def _header(shape):
+    file, kind = io.BytesIO(), np.lib.format.dtype_to_descr(np.dtype("float16"))
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": kind, "fortran_order": False, "shape": shape}
+    )
+    return file.getvalue()
 
 
 def _said(model, images):
