@@ -95,7 +95,7 @@ def _with_slopes(teacher, student, temperature):
     """
     (p, log_p), (q, log_q) = (_softened(z, temperature) for z in (teacher, student))
     gap = _gap(p, teacher, student, temperature)
-    close = ops.max(ops.abs(gap), axis=-1, keepdims=True) < _CLOSE
+    close = ops.max(ops.abs(gap), axis=-1, keepdims=True, initial=0.0) < _CLOSE
     gap = ops.where(close, gap, 0.0)
     excess = _exponential_less_line(gap)
     # The mean of the gap under p is 0. All terms of this sum are positive, and none cancels.

@@ -201,7 +201,7 @@ CITY = Plan(
         _teacher("teacher", _with(_FAST, dropout=0.0, epochs=6)),
         Arm("scratch", _with(STUDENT, **_SHORT), baseline=None),
         _taught("distilled", _with(TAUGHT, **_SHORT)),
-        coarse.shaped(_taught("coarse", _with(TAUGHT, **_SHORT))),
+        coarse.shaped(_taught("coarse", _with(TAUGHT, **_SHORT)), baseline=None),
     ),
     seeds=(0,),
     source="city",

@@ -463,6 +463,7 @@ def test_every_plan_can_be_run():
 
 def test_what_is_chosen_by_is_never_the_test_set():
     assert {plan.name for plan in PLANS.values() if plan.judged_on == "validation"} == {
+        "coarse-search",
         "methods-search",
         "rates",
         "student-search",
@@ -477,6 +478,7 @@ def test_searches_of_many_arms_leave_the_test_images_alone():
         assert PLANS[name].scored == ("validation",)
         crops = {arm.recipe.steps * arm.recipe.batch_size for arm in PLANS[name].arms}
         assert crops == {searches.CROPS}
+    assert PLANS["coarse-search"].scored == ("validation",)
 
 
 def test_a_split_by_patch_is_drawn_by_the_seed(tmp_path):
