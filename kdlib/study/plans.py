@@ -244,7 +244,7 @@ COARSE = coarse.comparison(MAIN)
 """The comparison of main for that student, without the distracted teacher."""
 
 COARSE_LONG = coarse.longer(MAIN)
-"""Two arms of it with four times the steps: did it learn too little of its teacher?"""
+"""Four times the steps, at the temperature of the sweep: did it learn too little of its teacher?"""
 
 CONFIRM = Plan(
     "confirm",

@@ -22,7 +22,7 @@ SHIPPED = {
     ("teacher", "dubai"): DUBAI_TEACHER,
     ("student", "dubai"): Run("main", "distilled", 0),
     ("student-scratch", "dubai"): Run("main", "scratch", 0),
-    ("coarse-student", "dubai"): Run("coarse", "distilled", 0),
+    ("coarse-student", "dubai"): Run("coarse-long", "distilled-t0p5", 0),
     ("teacher", "city"): Run("city", "teacher", 0),
     ("student", "city"): Run("city", "distilled", 0),
     ("student-scratch", "city"): Run("city", "scratch", 0),

@@ -77,7 +77,7 @@ def test_a_model_is_the_network_of_a_recorded_run(name, images):
 
 
 def test_the_study_can_be_gone_on_with_where_only_the_library_is():
-    for name in ("main", "rates", "more", "city", "coarse"):
+    for name in ("main", "rates", "more", "city", "coarse", "coarse-long"):
         plan = find(name)
         check_teacher(plan.teacher, plan, RESULTS)  # raises if its weights are not here
 
