@@ -29,11 +29,6 @@ def _teacher(name, recipe, **options):
     return Arm(name, recipe, "teacher", **{"baseline": None, "seeds": (0,), **options})
 
 
-def _at(name, rate):
-    """Name an arm by its learning rate: names have no points."""
-    return f"{name}-{rate:g}".replace(".", "p")
-
-
 _NORM = _with(RECIPES["teacher"]["full"], normalization="batch")
 _FAST = _with(_NORM, epochs=30, learning_rate=3e-3, jitter=0.2)
 
@@ -87,8 +82,8 @@ STUDENT_SEARCH = Plan(
         ),
         # The best of these at other rates, with one seed.
         *(
-            Arm(_at("no-dropout", rate), _with(_STUDENT, learning_rate=rate), baseline=None,
-                seeds=(100,))
+            Arm(methods.tried("no-dropout", rate), _with(_STUDENT, learning_rate=rate),
+                baseline=None, seeds=(100,))
             for rate in (0.0017, 0.005, 0.045)
         ),
     ),
@@ -100,7 +95,7 @@ STUDENT_SEARCH = Plan(
 RATES = Plan(
     "rates",
     tuple(
-        dataclasses.replace(arm, name=_at(arm.name, rate), baseline=None)
+        dataclasses.replace(arm, name=methods.tried(arm.name, rate), baseline=None)
         for rate in (0.005, 0.015, 0.045)
         for arm in (
             _taught("distilled", _with(_STUDENT, learning_rate=rate)),

@@ -126,6 +126,12 @@ def test_a_pixel_far_apart_costs_the_others_no_accuracy():
     assert (np.abs(got - slope) <= 2e-5 * largest).all()
 
 
+def test_a_batch_without_pixels_has_as_many_values():
+    nothing = np.zeros((0, 4, 6), "float32")
+    assert ops.convert_to_numpy(kl_divergence(nothing, nothing, 2.0)).shape == (0, 4)
+    assert gradient(lambda z: ops.sum(kl_divergence(nothing, z, 2.0)), nothing).shape == (0, 4, 6)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_logit_that_is_not_finite_is_not_hidden(value):
     logits = np.zeros((2, 2, 3), "float32")

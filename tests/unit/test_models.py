@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from kdlib.study.bench import check_teacher
 from kdlib.study.plans import find
 from kdlib.study.record import RESULTS, Record
 from kdlib.study.ship import TOLERANCE
+from kdlib.study.table import read, table
 
 ALL = [(name, images) for images in models.IMAGES for name in models.NAMES]
 
@@ -80,6 +82,23 @@ def test_the_study_can_be_gone_on_with_where_only_the_library_is():
     for name in ("main", "rates", "more", "city", "coarse", "coarse-long"):
         plan = find(name)
         check_teacher(plan.teacher, plan, RESULTS)  # raises if its weights are not here
+
+
+def test_the_coarse_student_was_chosen_on_validation_images():
+    run = ship.SHIPPED["coarse-student", "dubai"]
+    scores = {}
+    for plan in map(find, ("coarse", "coarse-long")):
+        for row in table(plan, read(plan, RESULTS), "validation"):
+            if row.score == "mean IoU" and row.arm.startswith("distilled"):
+                scores[plan.name, row.arm] = row.mean
+    assert max(scores, key=scores.get) == (run.plan, run.arm) and len(scores) == 2
+
+
+def test_the_readme_and_the_page_say_how_many_there_are():
+    root = Path(__file__).parents[2]
+    for page in ("README.md", "book/models.md"):
+        text = " ".join((root / page).read_text(encoding="utf-8").split())
+        assert "Eight trained networks come with" in text and len(ALL) == 8, page
 
 
 def test_the_student_and_the_one_from_scratch_had_the_same_budget():

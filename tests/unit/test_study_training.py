@@ -134,6 +134,30 @@ def test_kept_logits_follow_the_epoch(split, teacher, tmp_path):
         np.testing.assert_allclose(inputs["teacher_logits"], said, rtol=1e-3, atol=1e-3)
 
 
+def test_kept_logits_are_written_as_they_come(split, teacher, tmp_path, monkeypatch):
+    """All at once, those of a long training took three times the size of the file in memory."""
+    asked, at_each_part = [], []
+
+    def said(model, images):
+        asked.append(0)
+        return values([model(images, training=False)])[0]
+
+    def put(path, parts):
+        with path.open("wb") as file:
+            for part in parts:
+                at_each_part.append(len(asked))
+                file.write(part)
+
+    monkeypatch.setattr("kdlib.study.kept._said", said)
+    monkeypatch.setattr("kdlib.study.kept.put", put)
+    batches = KeptBatches(TINY.batches(split.train, 0), teacher, 2, tmp_path)
+    answers = 2 * len(batches)
+    # A header, which needs the shape of the first answer, and then each answer by itself.
+    assert at_each_part == [1, *range(1, answers + 1)]
+    (path,) = tmp_path.iterdir()
+    assert np.load(path).shape[0] == answers and np.load(path).dtype == np.float16
+
+
 def test_kept_logits_that_are_not_the_teachers_are_refused(split, teacher, tmp_path):
     KeptBatches(TINY.batches(split.train, 0), teacher, 2, tmp_path)
     (path,) = tmp_path.iterdir()
