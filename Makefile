@@ -88,11 +88,13 @@ models: $(VENV)/kdlib ## write the networks that come with the library, from the
 lint: $(VENV)/kdlib ## look for mistakes in code, chapters and workflows
 	$(BIN)/ruff check .
 	$(BIN)/python book/tools/stamp.py --check
+	$(BIN)/python book/tools/prose.py --check
 	$(BIN)/python -m pytest -q tests/project/test_repository.py tests/notebooks/test_static.py
 
-stamp: $(VENV)/kdlib ## write Colab badge, bootstrap cell and quiz into the chapters
+stamp: $(VENV)/kdlib ## write badge, bootstrap cell and quiz into the chapters, numbers into pages
 	$(BIN)/python book/tools/stamp.py
 	$(BIN)/python book/tools/quiz.py
+	$(BIN)/python book/tools/prose.py
 
 screenshots: book ## make pictures of all pages at three widths, to look at (needs Chromium)
 	$(BIN)/python book/tools/in_browser.py screenshots _build/html _build/screenshots

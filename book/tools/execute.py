@@ -7,9 +7,10 @@
     execute.py run --gpu                the same on a GPU, every teacher trained anew; the record
                                         goes into book/_data/runs_gpu.json
 
-Each chapter has one kernel and a limit on its time. A run counts only if no cell fails, nothing
-is written to standard error, no output names a folder of this machine, and all checks of the
-chapter ran. Time, peak memory, device and versions of each run go into a small record.
+`store` also writes the numbers into the prose, here and on every page that repeats them (`prose`).
+Each chapter has one kernel and a limit on its time. A run counts only if no cell fails, nothing is
+written to standard error, no output names a folder of this machine, and all checks of the chapter
+ran. Time, peak memory, device and versions of each run go into a small record.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import prose
 from gpu import not_used
 from guard import RUN_RULES
 from nbclient import NotebookClient
@@ -100,15 +102,34 @@ def execute(notebook, name, *, limit, environment, folder):
         resources={"metadata": {"path": str(folder)}},
         on_cell_executed=lambda **_: times.append(time.perf_counter()),
     )
+    told = {}
+    client.on_cell_start = prose_asker(client, told)
     start = time.perf_counter()
     run_kernel(client, name, limit, environment)
     notebook.cells.pop()
+    if environment["KD_MODE"] == "full":  # what the prose tells
+        for place, values in told.items():
+            prose.keep(notebook.cells[place], values)
     normalise(notebook)
     problems = [problem for rule in RUN_RULES for problem in rule(notebook, name)]
     if problems:
         raise ChapterFailed(f"{name} ran, but:\n  " + "\n  ".join(problems))
     seconds = times[-2] - start  # without the probe
     return {"seconds": round(seconds, 1), **json.loads(probe.outputs[-1].text)}
+
+
+def prose_asker(client, told):
+    """Return a hook that asks the kernel for the numbers of each cell of prose it comes to.
+
+    They go into `told`, by the cell's place.
+    """
+
+    async def ask(cell, cell_index):
+        if asked := prose.questions(cell):
+            message = client.kc.execute("", silent=True, user_expressions=asked)
+            told[cell_index] = prose.answers(await client.async_wait_for_reply(message))
+
+    return ask
 
 
 def run_kernel(client, name, limit, environment):
@@ -194,6 +215,8 @@ def main():
             record = run_all(paths, root, options.mode or mode(), fresh)
         except ChapterFailed as error:
             sys.exit(f"\n{error}")
+    if options.command == "store":
+        prose.fill_pages()
     if options.gpu:
         keep_gpu_record({path.stem: record[path.stem] for path in paths})
 
