@@ -53,10 +53,10 @@ test: $(VENV)/kdlib ## test everything: library, chapters in smoke mode, pages
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-jax: $(VENV)/kdlib ## test the library on Keras with JAX
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "not tensorflow" tests/unit $(ARGS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "not tensorflow" tests/kdlib tests/kdbook $(ARGS)
 
 test-colab: .venv-colab/kdlib ## test the library with the versions that Colab has
-	.venv-colab/bin/python -m pytest kdlib tests/unit $(ARGS)
+	.venv-colab/bin/python -m pytest kdlib book/kdbook tests/kdlib tests/kdbook $(ARGS)
 
 # In this order: a machine without a GPU is refused before anything is installed. All chapters run
 # twice: for the record, with every teacher trained anew, and against the stored outputs.
@@ -80,10 +80,10 @@ gpu: $(VENV)/kdlib ## add to the environment what TensorFlow needs to use an NVI
 	$(BIN)/python -m pip install --quiet --constraint requirements/lock.txt "tensorflow[and-cuda]"
 
 bench: $(VENV)/kdlib ## time a step of distillation beside other ways. ARGS="--record"
-	$(BIN)/python -m kdlib.bench $(ARGS)
+	$(BIN)/python -m kdbook.bench $(ARGS)
 
 models: $(VENV)/kdlib ## write the networks that come with the library, from the study's record
-	$(BIN)/python -m kdlib.study.ship
+	$(BIN)/python -m kdbook.study.ship
 
 lint: $(VENV)/kdlib ## look for mistakes in code, chapters and workflows
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 
 Import from its rooms, from the bottom floor up:
 
-- :mod:`kdlib.runtime` and :mod:`kdlib.checks`: run mode, seeds and device; the ticks of a chapter;
+- :mod:`kdlib.runtime`: run mode, seeds and device;
 - :mod:`kdlib.softening`: the softmax at temperature T and entropy, in plain NumPy;
 - :mod:`kdlib.data`: the Dubai images or the procedural city, patches, splits, batches;
 - :mod:`kdlib.losses`, :mod:`kdlib.unet`, :mod:`kdlib.metrics`;
@@ -16,12 +16,10 @@ Import from its rooms, from the bottom floor up:
 - :mod:`kdlib.tiles`: images of any size;
 - :mod:`kdlib.inference`, :mod:`kdlib.export` and :mod:`kdlib.footprint`: networks as LiteRT and
   ONNX files, run, written, and what they cost;
-- :mod:`kdlib.predict`: the command that writes masks and overlays of images;
-- :mod:`kdlib.study`: the recorded experiments;
-- :mod:`kdlib.tune`: sweeps and searches of the settings, replayed and live;
-- :mod:`kdlib.bench`: what a step costs, beside other ways to do it;
-- :mod:`kdlib.plots`: everything that draws;
-- :mod:`kdlib.explorers` and :mod:`kdlib.widgets`: the figures that move, their data and widgets.
+- :mod:`kdlib.predict`: the command that writes masks and overlays of images.
+
+Nothing of the laboratory behind the chapters is here: that is ``kdbook``, which imports this
+package and is never imported by it.
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Sphinx extension: the API page, made of the docstrings of every public name of kdlib.
+"""Sphinx extension: the API page, made of the docstrings of every public name of kdlib and kdbook.
 
 The page ``book/api`` gets one section a module: its docstring, then each public name. A name is
 public if it and its module have no leading underscore. It is shown where its users import it
@@ -18,14 +18,16 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.nodes import make_refnode
 
 PAGE = "book/api"
-PACKAGE = "kdlib"
+PACKAGES = "kdlib", "kdbook"
 
 
 def modules():
     """Return the names of the public modules; a package comes before what is in it."""
-    package = importlib.import_module(PACKAGE)
-    found = pkgutil.walk_packages(package.__path__, f"{PACKAGE}.")
-    return [PACKAGE, *sorted(m.name for m in found if "._" not in m.name)]
+    found = []
+    for name in PACKAGES:
+        below = pkgutil.walk_packages(importlib.import_module(name).__path__, f"{name}.")
+        found += [name, *sorted(m.name for m in below if "._" not in m.name)]
+    return found
 
 
 def tree(module):

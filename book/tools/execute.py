@@ -41,6 +41,7 @@ from stamp import normalise
 
 RUN = ROOT / "_build" / "run" / "source"
 COPIED = ("_config.yml", "_toc.yml", "book", "notebooks")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", ".ipynb*", "kdbook")
 
 # Runs in the chapter's kernel after its last cell. Memory first: the imports below it cost some.
 PROBE = """
@@ -172,7 +173,7 @@ def copy_book(folder=RUN):
     for name in COPIED:
         source, target = ROOT / name, folder / name
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".ipynb*"))
+            shutil.copytree(source, target, ignore=LEFT_OUT)
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)

@@ -4,7 +4,7 @@
 
     make figures
 
-The data come from :mod:`kdlib.explorers`; each figure has a function here, which adds the picture
+The data come from :mod:`kdbook.explorers`; each figure has a function here, which adds the picture
 that stands in for it in print. The scripts in ``book/_static/figures`` draw from the data. Two
 short trainings take a few minutes on one processor core.
 """
@@ -20,13 +20,14 @@ from landing_picture import most_even_patch
 from PIL import Image
 
 import kdlib
-from kdlib import data, explorers, metrics, softening
-from kdlib.explorers import PIXELS, START, gradients
-from kdlib.plots import class_palette, style
-from kdlib.plots.data import pictures
-from kdlib.plots.segmentation import gallery
-from kdlib.plots.softening import gradient_bars
-from kdlib.study import collapse
+from kdbook import explorers
+from kdbook.explorers import PIXELS, START, gradients
+from kdbook.plots import class_palette, style
+from kdbook.plots.data import pictures
+from kdbook.plots.segmentation import gallery
+from kdbook.plots.softening import gradient_bars
+from kdbook.study import collapse
+from kdlib import data, metrics, softening
 
 FIGURES = Path(__file__).resolve().parents[1] / "_figures"
 

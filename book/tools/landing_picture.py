@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image
 
 import kdlib
+from kdbook.explorers import in_words
+from kdbook.plots import CLASS_COLORS, class_palette
 from kdlib import data, metrics
-from kdlib.explorers import in_words
-from kdlib.plots import CLASS_COLORS, class_palette
 
 CAPTION = (
     "Neither network was trained on this ground. Of all such patches this one has the most even "

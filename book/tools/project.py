@@ -73,7 +73,7 @@ def kernel_environment(mode, cache=None):
     """
     environment = dict(os.environ, KD_MODE=mode, KERAS_BACKEND="tensorflow")
     environment["PYTHONPATH"] = os.pathsep.join(
-        [str(ROOT), *filter(None, [environment.get("PYTHONPATH")])]
+        [str(ROOT), str(ROOT / "book"), *filter(None, [environment.get("PYTHONPATH")])]
     )
     environment["IPYTHONDIR"] = ipython_settings().name
     # Notes of TensorFlow and of the debugger on standard error would be stored as output.

@@ -191,9 +191,11 @@ def test_every_chapter_can_be_opened_in_colab(site, pages):
 
 
 def written_names():
-    """Yield module and name of all that kdlib's source files define at their top level."""
-    for path in sorted((ROOT / "kdlib").rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
+    """Yield module and name of all that our source files define at their top level."""
+    sources = [(ROOT, path) for path in sorted((ROOT / "kdlib").rglob("*.py"))]
+    sources += [(ROOT / "book", path) for path in sorted((ROOT / "book" / "kdbook").rglob("*.py"))]
+    for root, path in sources:
+        parts = path.relative_to(root).with_suffix("").parts
         module = ".".join(part for part in parts if part != "__init__")
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):

@@ -2,11 +2,12 @@
 
 import nbformat
 import pytest
-import slides
 from browser import Visit, served
 from bs4 import BeautifulSoup
 from guard import code_cells, tags
 from project import chapters
+
+import slides
 
 SMALLEST = 0.6  # of its size is what a slide may be shrunk to, to be readable from the last row
 

@@ -19,8 +19,8 @@ KILLED = pytest.ExitCode.TESTS_FAILED
 
 
 def copied(folder):
-    """Copy what the unit tests need."""
-    for name in ("kdlib", "tests/unit"):
+    """Copy what the tests of the library need."""
+    for name in ("kdlib", "tests/kdlib"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "tests/__init__.py", "tests/conftest.py"):
         shutil.copy(ROOT / name, folder / name)
@@ -44,7 +44,7 @@ def run_tests(folder, tests):
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
     sys.path.insert(0, str(folder))
-    nodes = [f"tests/unit/{test}" for test in tests]
+    nodes = [f"tests/kdlib/{test}" for test in tests]
     os._exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *nodes]))
 
 

@@ -40,7 +40,7 @@ def example():
                 "| reading | 1 minute |\n| exercises | 1 minute |\n| running all cells | 1 second |"
             ),
             code("", tags=["bootstrap", "nbval-ignore-output", "hide-input"]),
-            code("from kdlib.checks import check, finish, self_check"),
+            code("from kdbook.checks import check, finish, self_check"),
             new_markdown_cell(":::{admonition} Predict, then run\nWhat is the square of 2?\n:::"),
             code('check("two squared is four", 2**2 == 4)', "✓ two squared is four\n"),
             code("print(2 + 2)", "4\n"),

@@ -8,7 +8,7 @@ import quiz
 from bs4 import BeautifulSoup
 from project import ROOT, chapters
 
-from kdlib import checklist
+from kdbook import checklist
 
 PATHS = chapters()
 FILES = [quiz.file_of(path.name) for path in PATHS]

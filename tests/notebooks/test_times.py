@@ -8,7 +8,7 @@ import pytest
 from gpu import not_used
 from project import GPU_RECORD, RECORD, ROOT, chapters
 
-from kdlib import checklist
+from kdbook import checklist
 
 WORDS = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "half a": 0.5}
 BOOK = ROOT / "book"

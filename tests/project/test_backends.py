@@ -22,7 +22,8 @@ USES_KERAS = re.compile(
 
 def neutral_tests():
     """Return the test files that use Keras, for all of which a backend must do."""
-    paths = sorted((ROOT / "tests" / "unit").rglob("test_*.py"))
+    rooms = (ROOT / "tests" / room for room in ("kdlib", "kdbook"))
+    paths = [path for room in rooms for path in sorted(room.glob("test_*.py"))]
     return [path for path in paths if USES_KERAS.search(path.read_text(encoding="utf-8"))]
 
 

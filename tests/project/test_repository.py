@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from project import ROOT, repository
 
-from kdlib.study import plans, table
+from kdbook.study import plans, table
 
 BIN = Path(sys.executable).parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -124,12 +124,20 @@ def test_the_library_asks_for_no_more_than_colab_has():
             assert wanted.specifier.contains(version, prereleases=True), (text, version)
 
 
+def test_the_library_never_imports_the_laboratory():
+    """What a reader takes home works without what the chapters were made with."""
+    pattern = re.compile(r"^\s*(?:>>> )?(?:import|from) kdbook\b", re.MULTILINE)
+    sources = sorted((ROOT / "kdlib").rglob("*.py"))
+    assert len(sources) > 50
+    assert [path for path in sources if pattern.search(path.read_text(encoding="utf-8"))] == []
+
+
 # They need the photographs, the network or a training, or write into the library itself.
 WITHOUT_EXAMPLE = {
     "kdlib.data.download.fetch",
     "kdlib.data.dubai.folder",
     "kdlib.data.dubai.load",
-    "kdlib.explorers.the_collapse",
+    "kdbook.explorers.the_collapse",
     "kdlib.models.save",
 }
 
@@ -138,7 +146,7 @@ def test_every_public_function_and_class_has_an_example():
     """The doctests run it. The study is left out: it is a program, and its parts need records."""
     without = set()
     for module, names in kdlib_api.contents().items():
-        for name in names if not module.startswith("kdlib.study") else ():
+        for name in names if not module.startswith("kdbook.study") else ():
             value = getattr(importlib.import_module(module), name)
             if inspect.isclass(value) or inspect.isroutine(value):
                 without |= {f"{module}.{name}"} if ">>> " not in (value.__doc__ or "") else set()

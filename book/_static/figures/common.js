@@ -63,7 +63,7 @@ export function bytes(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
-// Class ids as kdlib.explorers.pack packs them: three bits for the class, five for the length.
+// Class ids as kdbook.explorers.pack packs them: three bits for the class, five for the length.
 export function classes(text) {
   return Uint8Array.from([...bytes(text)].flatMap((run) => Array((run & 31) + 1).fill(run >> 5)));
 }

@@ -1,0 +1,190 @@
+"""What an experiment is: an arm is one way to train a network, a plan is arms × seeds."""
+
+import dataclasses
+from typing import NamedTuple
+
+from kdlib.recipes import Recipe
+
+
+class Run(NamedTuple):
+    """One training: the arm of a plan with one seed."""
+
+    plan: str
+    arm: str
+    seed: int
+
+    def __str__(self):
+        """Return the name of the run in files and messages."""
+        return f"{self.plan}-{self.arm}-{self.seed}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """One way to train a network: everything but the data and the seed.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case letters, digits and dashes.
+    recipe : Recipe
+        The budget, and the learning rate, which is tuned for each arm.
+    network : {"student", "assistant", "teacher", "coarse-student"}
+        Which U-Net is trained.
+    teacher : str or None
+        What teaches it: a key of :data:`kdbook.study.controls.TEACHERS`, or None for labels only.
+    alpha, temperature : float
+        As for the Distiller. They say nothing if there is no teacher.
+    taught_by : Run or tuple of Run, optional
+        The run that trained its teacher; by default the teacher of the plan. Several are an
+        ensemble (:func:`kdlib.beyond.ensemble`), softened at the temperature of the arm.
+    labelled : float
+        Share of the training images whose labels are seen, above 0 to 1. Without a teacher the
+        others are left out; with one they are seen with its soft targets alone.
+    split : {"image", "patch", "tile"}
+        How patches are divided. By patch, the seed of the run draws them.
+    held_out_tile : int, optional
+        For the split by tile.
+    method : str, optional
+        A key of :data:`kdlib.beyond.METHODS`: a third term of the loss.
+    weight : float, optional
+        The weight of that term.
+    transfer : {"city"}, optional
+        Images to learn from instead of those of the plan, by the teacher's soft targets alone:
+        a transfer set that nobody has labelled. They are as many as the plan has for training.
+    baseline : str, optional
+        The arm that it is compared with.
+    seeds : tuple of int, optional
+        Its own seeds instead of those of the plan: one for the teacher of a plan.
+    """
+
+    name: str
+    recipe: Recipe
+    network: str = "student"
+    teacher: str | None = None
+    alpha: float = 1.0
+    temperature: float = 1.0
+    taught_by: Run | tuple | None = None
+    labelled: float = 1.0
+    split: str = "image"
+    held_out_tile: int | None = None
+    method: str | None = None
+    weight: float | None = None
+    transfer: str | None = None
+    baseline: str | None = "scratch"
+    seeds: tuple | None = None
+
+    def settings(self):
+        """Return all that decides the training but the budget and the seed, for the record."""
+        kept = dataclasses.asdict(self)
+        for name in ("name", "recipe", "seeds", "baseline"):
+            del kept[name]
+        kept["taught_by"] = ", ".join(map(str, several(self.taught_by))) or None
+        return kept
+
+    def budget(self):
+        """Return the recipe as it is recorded."""
+        return dataclasses.asdict(self.recipe)
+
+
+def several(runs):
+    """Return a tuple of runs: of none, of one, or of several.
+
+    Examples
+    --------
+    >>> several(None), several(Run("main", "scratch", 0))
+    ((), (Run(plan='main', arm='scratch', seed=0),))
+    """
+    if runs is None:
+        return ()
+    return (runs,) if isinstance(runs, Run) else tuple(runs)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A named list of runs: arms × seeds.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case letters, digits and dashes.
+    arms : tuple of Arm
+    seeds : tuple of int
+        Each arm is run with each of them.
+    source : {"dubai", "city", "small city"}
+        The images. The small city is for tests.
+    teacher : Run or None
+        The recorded run whose network teaches, and with whom agreement is measured.
+    judged_on : {"validation", "test"}
+        The part whose scores the table shows. A plan that serves to choose something shows the
+        validation images, so that nobody chooses by the test images.
+    patch_size : int
+        Height and width of the patches, in pixels.
+    curve_patches : int
+        Number of validation patches behind the curves.
+    curve_temperature : float
+        T of the distillation loss in the curves, the same for all arms.
+    scored : tuple of str
+        The parts of the split that finished networks are scored on. A plan of many arms leaves the
+        test images alone.
+    keeps_logits : bool
+        Whether the teacher is asked once for the batches of a seed, and its logits are kept in
+        float16 for all arms (:mod:`kdbook.study.kept`), instead of being run in every step.
+
+    Examples
+    --------
+    >>> recipe = Recipe(1, 1, batch_size=1, crop=16, learning_rate=0.1)
+    >>> plan = Plan("tiny", (Arm("scratch", recipe), Arm("again", recipe)), seeds=(0, 1))
+    >>> [str(run) for run in plan.runs()]
+    ['tiny-scratch-0', 'tiny-again-0', 'tiny-scratch-1', 'tiny-again-1']
+    """
+
+    name: str
+    arms: tuple
+    seeds: tuple
+    source: str = "dubai"
+    teacher: Run | None = None
+    judged_on: str = "test"
+    patch_size: int = 256
+    curve_patches: int = 16
+    curve_temperature: float = 2.0
+    scored: tuple = ("validation", "test")
+    keeps_logits: bool = False
+
+    def arm(self, name):
+        """Return the arm of this name, or raise ``ValueError``."""
+        for arm in self.arms:
+            if arm.name == name:
+                return arm
+        known = ", ".join(arm.name for arm in self.arms)
+        raise ValueError(f"plan {self.name} has no arm {name!r}; it has {known}.")
+
+    def runs(self, only=None):
+        """Return the runs, seed by seed, so that a plan that is cut short still has pairs.
+
+        Parameters
+        ----------
+        only : sequence of str, optional
+            Names of arms. The teacher of the plan is not added by itself.
+        """
+        arms = [self.arm(name) for name in only] if only else self.arms
+        runs = [
+            Run(self.name, arm.name, seed)
+            for arm in arms
+            for seed in (self.seeds if arm.seeds is None else arm.seeds)
+        ]
+        # What others wait for comes first.
+        return sorted(runs, key=lambda run: (run not in self.teachers(), run.seed))
+
+    def teachers(self):
+        """Return the runs whose networks teach in this plan."""
+        own = {run for arm in self.arms for run in several(arm.taught_by)}
+        return {self.teacher, *own} - {None}
+
+    def teachers_of(self, arm):
+        """Return the runs whose networks teach the arm: none, one, or an ensemble."""
+        return several(arm.taught_by or self.teacher) if arm.teacher else ()
+
+    def judge_of(self, arm):
+        """Return the run with whose network agreement is measured, or None for that itself."""
+        own = self.teacher and Run(self.name, arm.name, self.teacher.seed)
+        return None if own == self.teacher else self.teacher

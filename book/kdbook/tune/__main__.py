@@ -1,0 +1,125 @@
+"""The command ``python -m kdbook.tune``: search for the settings of a distillation."""
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+
+from kdbook.study import workers
+from kdbook.study.bench import SOURCES
+from kdbook.tune import space
+from kdbook.tune.problem import Problem
+
+FIELDS = {field.name: field.default for field in dataclasses.fields(Problem)}
+
+
+def main(arguments=None):
+    """Run the command; return the exit status: 0, or 1 with a message on the error stream.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        By default those of the command line.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> main(["--report", "--out", tempfile.mkdtemp()])
+    1
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return _act(options)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; what is done stays. The same command goes on.", file=sys.stderr)
+        return 130
+
+
+def _act(options):
+    from kdbook.tune import recorded, report, search, storage  # they need Optuna
+
+    if options.record:
+        recorded.write(storage.study(options.out, url=options.storage), options.record)
+        return 0
+    if options.report:
+        print(report.report(storage.study(options.out, url=options.storage)))
+        return 0
+    problem = Problem(**{name: getattr(options, name) for name in FIELDS})
+    # Before any worker: two that make the same file at once get in each other's way.
+    study = storage.study(options.out, problem, options.storage)
+    if options.workers > 1:
+        status = _start_workers(options)
+    else:
+        search.work(options.out, problem, options.trials, options.quiet, url=options.storage)
+        status = 0
+    if not options.quiet:
+        print(report.report(study))
+    return status
+
+
+def _start_workers(options):
+    """Start processes that each do this command alone; return the worst exit status."""
+    command = [sys.executable, "-m", "kdbook.tune", "--trials", str(options.trials)]
+    command += ["--out", str(options.out)]
+    command += ["--storage", options.storage] if options.storage else []
+    for name in FIELDS:
+        command += [f"--{name}", str(getattr(options, name))]
+    # One bar is enough: it counts the trials of all.
+    quiet = [number > 0 or options.quiet for number in range(options.workers)]
+    return workers.run([command + ["--quiet"] * each for each in quiet])
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m kdbook.tune",
+        description="Search for the settings of a distillation, judged on validation images: "
+        "Optuna's TPE with its Hyperband pruner. Stop it at any time; the same command goes on.",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("kdlib-tune"),
+        help="folder of the search; workers that share it share the work (default: %(default)s)",
+    )
+    workers.add_storage(parser)
+    parser.add_argument(
+        "--trials", type=_count, default=20, help="trials in all (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--workers", type=_count, default=1, help="processes to start (default: %(default)s)"
+    )
+    parser.add_argument("--report", action="store_true", help="only say what was found so far")
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="only write what was found as lines of JSON"
+    )
+    parser.add_argument("--quiet", action="store_true", help="show neither progress nor report")
+    parser.add_argument(
+        "--images",
+        default=FIELDS["images"],
+        help=f"one of {', '.join(map(repr, SOURCES))} (default: %(default)s)",
+    )
+    for name, text in {
+        "epochs": "epochs of a training that is not stopped",
+        "crops": f"crops that it sees: {max(space.BATCH_SIZES)} an epoch or more",
+        "crop": "height and width of a crop, in pixels",
+        "patches": "validation patches that each epoch is judged on",
+        "seed": "seed of all trainings",
+    }.items():
+        kind = int if name == "seed" else _count
+        parser.add_argument(
+            f"--{name}", type=kind, default=FIELDS[name], help=f"{text} (default: %(default)s)"
+        )
+    return parser
+
+
+def _count(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of these; expected 1 or more")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

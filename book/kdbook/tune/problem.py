@@ -1,0 +1,68 @@
+"""What all trials of a live search share: images, lengths and seed."""
+
+import dataclasses
+
+from kdbook.study.bench import SOURCES
+from kdbook.tune import space
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What all trials of a search share.
+
+    Parameters
+    ----------
+    images : str
+        A key of :data:`kdbook.study.bench.SOURCES`.
+    epochs : int
+        Of a training that is not stopped.
+    crops : int
+        That such a training sees, whatever its batch size.
+    crop : int
+        Height and width of a crop, in pixels.
+    patches : int
+        Validation patches that each epoch is judged on.
+    seed : int
+        Of all trainings.
+
+    Raises
+    ------
+    ValueError
+        If the images are unknown or a number is too small.
+
+    Examples
+    --------
+    >>> Problem("small city", epochs=2, crops=80, crop=32).steps(batch_size=20)
+    2
+    """
+
+    images: str = "dubai"
+    epochs: int = 8
+    crops: int = 1600
+    crop: int = 128
+    patches: int = 16
+    seed: int = 100
+
+    def __post_init__(self):
+        """Check."""
+        if self.images not in SOURCES:
+            raise ValueError(f"images are {self.images!r}; expected one of {', '.join(SOURCES)}.")
+        least = self.epochs * max(space.BATCH_SIZES)
+        if self.epochs < 2 or self.crops < least:
+            raise ValueError(
+                f"{self.crops} crops in {self.epochs} epochs; expected 2 epochs or more, and at "
+                f"least {least} crops: one batch of {max(space.BATCH_SIZES)} an epoch."
+            )
+        if self.crop < 16 or self.crop % 16:
+            raise ValueError(f"crops have {self.crop} pixels; expected a multiple of 16.")
+
+    def steps(self, batch_size):
+        """Return the steps of an epoch."""
+        return self.crops // self.epochs // batch_size
+
+    def arm(self, chosen):
+        """Return the arm that trains a configuration."""
+        steps = self.steps(chosen.batch_size)
+        return chosen.arm(
+            epochs=self.epochs, steps_per_epoch=steps, warmup_steps=2 * steps, crop=self.crop
+        )

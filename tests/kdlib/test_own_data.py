@@ -1,0 +1,283 @@
+"""One's own images: from folders with any classes and sizes to a report, and what is refused."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kdlib import data, experiment, recipes
+from kdlib.recipes import Recipe
+from tests.kdbook.tiny_study import builder
+
+from . import own_images
+
+PAGE = Path(__file__).parents[2] / "book" / "own_data.md"
+TINY = Recipe(1, 2, batch_size=2, crop=128, learning_rate=1e-2, warmup_steps=1)
+SIZES = [(128 + 7 * i, 160 - 3 * i) for i in range(9)]
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch, tmp_path):
+    for role in ("teacher", "student"):
+        monkeypatch.setitem(recipes.RECIPES, role, {"smoke": TINY, "full": TINY})
+    monkeypatch.setattr(recipes.training, "BUILDERS", {"teacher": builder, "student": builder})
+    monkeypatch.setenv("KD_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def eager():
+    """Compute step by step: compiling a training takes longer than its two steps."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def read(folder, palette=own_images.MEADOW):
+    return data.read_folder(folder, palette=palette)
+
+
+@pytest.mark.parametrize("n_classes", [3, 9])
+def test_labels_are_read_whatever_the_classes_sizes_and_kinds_of_file(tmp_path, n_classes):
+    palette = own_images.palette(n_classes, void="kind 1")
+    written = own_images.write(tmp_path / "mine", palette, SIZES, (".jpg", ".PNG", ".tif"))
+    images = read(tmp_path / "mine", palette)
+    assert images.name == "mine" and images.palette is palette
+    assert [Path(title).stem for title in images.titles] == list(written)
+    for image, labels, wanted in zip(images.images, images.labels, written.values(), strict=True):
+        np.testing.assert_array_equal(labels, wanted)
+        assert image.shape == (*wanted.shape, 3)
+    patches = data.cut(images, size=64)
+    x, y, weight = data.Batches(patches, batch_size=4)[0]
+    np.testing.assert_array_equal(weight, y != 1)
+    assert data.Batches(patches, 4, void_class=None)[0][2].all()
+
+
+def test_ten_comes_after_nine_and_parts_count_to_nine(tmp_path):
+    own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 11)
+    images = read(tmp_path)
+    last = [title.split(".")[0] for title in images.titles[-3:]]
+    assert last == ["north 9", "north 10", "north 11"]
+    assert images.part.tolist() == [*range(1, 10), 1, 2] and set(images.tile.tolist()) == {1}
+    split = data.split(data.cut(images, 32), images)
+    assert split.test.image_index.tolist() == [2, 8]
+    assert split.validation.image_index.tolist() == [5]
+
+
+def test_subfolders_are_tiles_that_can_be_held_out(tmp_path):
+    own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 12, places=("b", "a"))
+    images = read(tmp_path)
+    assert images.titles[0] == "a/1.png" and images.titles[-1] == "b/12.jpg"
+    assert images.tile.tolist() == [1] * 6 + [2] * 6
+    split = data.split(data.cut(images, 32), images, by="tile", held_out_tile=2)
+    assert split.test.image_index.tolist() == [6, 7, 8, 9, 10, 11]
+    data.check_disjoint(split)
+
+
+def test_grey_masks_may_hold_class_numbers(tmp_path):
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+        Image.fromarray(np.array([[0, 1], [2, 1]], np.uint8)).save(tmp_path / kind / "1.png")
+    palette = data.Palette({"a": (0, 0, 0), "b": (1, 1, 1), "c": (2, 2, 2)})
+    assert read(tmp_path, palette).labels[0].tolist() == [[0, 1], [2, 1]]
+
+
+def test_the_table_of_the_page_is_what_the_split_does(tmp_path):
+    rows = re.findall(r"^\| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", PAGE.read_text("utf-8"), re.M)
+    assert len(rows) == 5
+    for row in rows:
+        n_images, *wanted = map(int, row)
+        part = np.arange(n_images) % 9 + 1
+        images = data.synthetic.city(n_images=n_images, size=32)
+        np.testing.assert_array_equal(images.part, part)
+        split = data.split(data.cut(images, 32), images)
+        assert [len(split.train), len(split.validation), len(split.test)] == wanted
+
+
+# What is refused.
+
+
+@pytest.fixture
+def folder(tmp_path):
+    own_images.write(tmp_path, own_images.MEADOW, [(32, 48)] * 6)
+    return tmp_path
+
+
+def test_a_mask_that_is_missing_or_has_another_name(folder):
+    (folder / "masks" / "north 2.png").rename(folder / "masks" / "north 2_mask.png")
+    with pytest.raises(FileNotFoundError, match="need the same name") as error:
+        read(folder)
+    assert "1 images without a mask: images/north 2.jpg;" in str(error.value)
+    assert "1 masks without an image: masks/north 2_mask.png." in str(error.value)
+
+
+def test_missing_folders(folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match="two folders, 'images' and 'masks'"):
+        read(tmp_path / "nowhere")
+    for path in (folder / "masks").iterdir():
+        path.rename(folder / path.name)
+    with pytest.raises(FileNotFoundError, match="masks is empty: expected files that end in .jpg"):
+        read(folder)
+    (folder / "masks").rmdir()
+    with pytest.raises(FileNotFoundError, match="has no folder 'masks'"):
+        read(folder)
+
+
+def test_two_files_of_one_name(folder):
+    Image.new("RGB", (48, 32)).save(folder / "images" / "north 1.bmp")
+    with pytest.raises(ValueError, match="north 1.bmp, images/north 1.png have the same name"):
+        read(folder)
+
+
+def test_a_mask_saved_as_jpeg(folder):
+    path = folder / "masks" / "north 3.png"
+    Image.open(path).convert("RGB").save(path.with_suffix(".jpg"))
+    path.unlink()
+    with pytest.raises(ValueError, match=r"masks/north 3.jpg: \d+ pixels in .*saved as JPEG"):
+        read(folder)
+
+
+def test_a_mask_of_another_size(folder):
+    Image.new("RGB", (24, 16), "black").save(folder / "masks" / "north 3.png")
+    with pytest.raises(ValueError, match="north 3.png has 32 × 48 pixels, its mask 16 × 24"):
+        read(folder)
+
+
+def test_more_than_eight_bits(folder):
+    deep = np.full((32, 48), 1000, np.uint16)
+    (folder / "images" / "north 3.png").unlink()
+    Image.fromarray(deep).save(folder / "images" / "north 3.tif")
+    with pytest.raises(ValueError, match="images/north 3.tif has pixels .* more than 8 bits"):
+        read(folder)
+
+
+def test_a_file_that_is_no_image(folder):
+    (folder / "images" / "north 3.png").write_text("not an image")
+    with pytest.raises(ValueError, match="images/north 3.png cannot be read as an image"):
+        read(folder)
+
+
+def test_too_small_an_image_is_called_by_its_name(folder):
+    with pytest.raises(ValueError, match="north 1.png: 32 × 48 pixels hold no patch of 64 × 64"):
+        data.cut(read(folder), size=64)
+
+
+def test_too_few_images(tmp_path):
+    own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 5)
+    images = read(tmp_path)
+    with pytest.raises(ValueError, match="no patch is left for validation.*6 images.*5 came"):
+        data.split(data.cut(images, 32), images)
+
+
+def test_patches_that_the_networks_cannot_take(folder):
+    images = read(folder)
+    split = data.split(data.cut(images, size=30), images)
+    with pytest.raises(ValueError, match="30 × 30 pixels; .*multiple of 16. Cut patches of 16"):
+        recipes.trained_teacher(images, split)
+
+
+def test_a_teacher_of_other_classes(folder):
+    images = read(folder)
+    split = data.split(data.cut(images, size=32), images)
+    with pytest.raises(ValueError, match="6 outputs a pixel, and the palette 4 classes: field"):
+        experiment.run(split, recipes.build("teacher"))
+    with pytest.raises(ValueError, match="expected a trained keras.Model"):
+        experiment.run(split, "teacher")
+
+
+# The whole way.
+
+
+def test_nine_classes_and_no_void_from_folder_to_report(tmp_path):
+    palette = own_images.palette(9)
+    own_images.write(tmp_path, palette, [(70 + i, 90) for i in range(6)])
+    images = read(tmp_path, palette)
+    split = data.split(data.cut(images, size=64), images)
+    teacher = recipes.trained_teacher(images, split)
+    found = experiment.run(split, teacher)
+    assert teacher.output_shape[-1] == 9 and teacher is found.models["teacher"]
+    for name, model in found.models.items():
+        # No void class: every pixel of the test patches counts.
+        assert found.matrices[name].sum() == split.test.labels.size, name
+        assert model.output_shape[-1] == 9
+    report = found.report()
+    assert "train: 4 patches of 4 images  validation: 1 patches of 1 images" in report
+    assert all(f"kind {number}" in report for number in range(9))
+
+
+def test_the_report_gives_scores_per_class_beside_the_constant_predictor(tmp_path):
+    palette = own_images.palette(3, void="kind 2")
+    own_images.write(tmp_path, palette, [(64, 64)] * 6)
+    images = read(tmp_path, palette)
+    split = data.split(data.cut(images, size=64), images)
+    counted = {
+        "teacher": [[6, 2, 0], [1, 1, 0], [0, 0, 0]],
+        "student from scratch": [[8, 0, 0], [2, 0, 0], [0, 0, 0]],
+        "distilled student": [[8, 0, 0], [1, 1, 0], [0, 0, 0]],
+    }
+    models = dict.fromkeys(counted)
+    report = experiment.Experiment(split, models, counted).report()
+    overall = dict(re.findall(r"^(\w[\w ]+?) {2,}([\d. ]+)$", report, re.M))
+    # By hand: IoU of the constant predictor 8/10 and 0, of the teacher 6/9 and 1/4.
+    assert overall["constant predictor"].split() == ["0.800", "0.400"]
+    assert overall["teacher"].split() == ["0.700", "0.458"]
+    assert overall["distilled student"].split() == ["0.900", "0.694"]
+    # IoU 8/9 and 1/2, precision 8/9 and 1, recall 1 and 1/2.
+    rows = [line.split() for line in report.splitlines() if "distilled student  " in line]
+    wanted = [["0.889", "1.000", "0.889"], ["1.000", "0.500", "0.500"]]
+    assert [row[-3:] for row in rows[1:]] == wanted
+    assert re.search(r"^kind 0 +80.0% +constant", report, re.M)
+    assert "kind 2" not in report
+    assert "The student from scratch has learned nothing" in report
+    assert "The teacher has learned nothing" not in report
+    assert "mean IoU: +0.294" in report
+
+
+def test_the_report_says_which_class_is_missing(tmp_path):
+    own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 6)
+    images = read(tmp_path)
+    split = data.split(data.cut(images, size=32), images)
+    split.test.labels[split.test.labels == 2] = 1
+    counted = dict.fromkeys(("teacher", "student from scratch", "distilled student"), np.eye(4))
+    report = experiment.Experiment(split, {}, counted).report()
+    assert re.search(r"^No pixel of (field, )?(forest, )?river in test.$", report, re.M)
+
+
+@pytest.mark.filterwarnings("ignore:Even though the")  # batches come from NumPy all the same
+@pytest.mark.tensorflow
+def test_both_students_start_alike_and_see_the_same(tmp_path, eager):
+    own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 6)
+    images = read(tmp_path)
+    split = data.split(data.cut(images, size=32), images)
+    teacher = recipes.trained_teacher(images, split)
+    # At alpha = 1 the teacher has no say: then both must come out the same.
+    found = experiment.run(split, teacher, alpha=1.0)
+    students = [found.models[name] for name in ("student from scratch", "distilled student")]
+    for one, other in zip(*(model.get_weights() for model in students), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+    assert found.scores()["teacher"].iou.shape == (4,)
+
+
+def test_another_palette_is_another_set_of_images(tmp_path):
+    own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 2)
+    colours = dict(zip(own_images.MEADOW.names, own_images.MEADOW.hex, strict=True))
+    without_void = read(tmp_path, data.Palette(colours))
+    assert read(tmp_path).fingerprint() != without_void.fingerprint()
+
+
+@pytest.mark.filterwarnings("ignore:Even though the")
+@pytest.mark.tensorflow
+def test_the_page_runs_as_it_stands(tmp_path, monkeypatch, capsys, eager):
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
+    assert len(blocks) == 6
+    monkeypatch.chdir(tmp_path)
+    own_images.write(tmp_path / "my-images", own_images.MEADOW, SIZES)
+    names = {}
+    for block in blocks:
+        exec(compile(block, str(PAGE), "exec"), names)
+    assert (tmp_path / "student.keras").exists()
+    said = capsys.readouterr().out
+    assert "on the test patches" in said and "PairedDifference(mean=" in said
