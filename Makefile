@@ -87,6 +87,7 @@ models: $(VENV)/kdlib ## write the networks that come with the library, from the
 
 lint: $(VENV)/kdlib ## look for mistakes in code, chapters and workflows
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/python book/tools/stamp.py --check
 	$(BIN)/python book/tools/prose.py --check
 	$(BIN)/python -m pytest -q tests/project/test_repository.py tests/notebooks/test_static.py

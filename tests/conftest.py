@@ -14,6 +14,7 @@ os.environ.setdefault("KD_MODE", "smoke")
 _CACHE = tempfile.TemporaryDirectory(prefix="kdlib-tests-")
 os.environ["KD_CACHE_DIR"] = _CACHE.name
 
+
 @pytest.fixture
 def run_time(request):
     """Return a function that notes how many seconds something took, for the end of the report."""

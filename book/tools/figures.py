@@ -67,9 +67,7 @@ def teacher_and_student(split):
     networks = {name: kdlib.pretrained(role) for name, role in explorers.NETWORKS.items()}
     record = explorers.teacher_and_student(networks, patches)
     first = record["patches"][SHOWN]["layers"]
-    answers = {
-        name: explorers.unpack(first[name], record["side"])[np.newaxis] for name in networks
-    }
+    answers = {name: explorers.unpack(first[name], record["side"])[np.newaxis] for name in networks}
     picture = gallery(
         patches.images[[SHOWN], ::2, ::2],
         patches.labels[[SHOWN], ::2, ::2],

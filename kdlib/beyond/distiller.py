@@ -196,4 +196,3 @@ def _adapter(taught, learned):
     adapter = layers.Conv2D(taught[-1], 1, dtype="float32")
     adapter.build(learned)
     return adapter
-

@@ -113,9 +113,7 @@ def correlation(teacher, student, weight=None, temperature=1.0, inter=1.0, intra
     teacher, student = checked_maps(teacher, student, spatial=False)
     weight = ops.reshape(cell_weight(weight, teacher), (-1, 1))
     classes = teacher.shape[-1]
-    p, q = (
-        ops.softmax(ops.reshape(z, (-1, classes)) / temperature) for z in (teacher, student)
-    )
+    p, q = (ops.softmax(ops.reshape(z, (-1, classes)) / temperature) for z in (teacher, student))
     per_pixel = weight[:, 0] * (1 - _pearson(p, q, ops.ones_like(p), axis=1))
     per_class = ops.mean(weight) * (1 - _pearson(p, q, weight, axis=0))
     value = inter * ops.mean(per_pixel) + intra * ops.mean(per_class)

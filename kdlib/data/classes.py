@@ -94,6 +94,4 @@ def colour_names():
     >>> colour_names()[0]
     'Building #3C1098'
     """
-    return [
-        f"{name} {code}" for name, code in zip(CLASS_NAMES, DUBAI_PALETTE.hex, strict=True)
-    ]
+    return [f"{name} {code}" for name, code in zip(CLASS_NAMES, DUBAI_PALETTE.hex, strict=True)]

@@ -10,8 +10,12 @@ from kdlib.unet import unet
 
 def builder(image_height, image_width, dropout, normalization, n_classes=6):
     return unet(
-        (2, 2, 2, 2, 2), n_classes, image_height, image_width,
-        dropout=dropout, normalization=normalization,
+        (2, 2, 2, 2, 2),
+        n_classes,
+        image_height,
+        image_width,
+        dropout=dropout,
+        normalization=normalization,
     )
 
 

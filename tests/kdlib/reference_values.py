@@ -1,4 +1,4 @@
-"""Derive the reference values: python tests/unit/reference_values.py writes the table anew.
+"""Derive the reference values: python tests/kdlib/reference_values.py writes the table anew.
 
 Everything is computed from the definitions in exact fractions or in decimals of 40 digits, and
 rounded to a float once, at the end:

@@ -43,8 +43,12 @@ def small_builder(image_height, image_width, dropout, normalization, n_classes=6
     from kdlib.unet import unet
 
     return unet(
-        (2, 2, 2, 2, 2), n_classes, image_height, image_width,
-        dropout=dropout, normalization=normalization,
+        (2, 2, 2, 2, 2),
+        n_classes,
+        image_height,
+        image_width,
+        dropout=dropout,
+        normalization=normalization,
     )
 
 

@@ -42,6 +42,7 @@ def tracked():
 
 def test_ruff_finds_nothing():
     assert run("ruff", "check", ".") == ""
+    assert run("ruff", "format", "--check", ".") == ""
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

@@ -18,9 +18,7 @@ BOTH_RIGHT, BOTH_WRONG, NOT_COUNTED = "#FFFFFF", "#222222", "#DDDDDD"
 
 
 @styled
-def gallery(
-    images, labels, predictions, compare=None, void_class=None, titles=None, palette=None
-):
+def gallery(images, labels, predictions, compare=None, void_class=None, titles=None, palette=None):
     r"""Show patches with their labels, what each model predicts, and which of two is right.
 
     Parameters

@@ -15,6 +15,7 @@ CROPS = 1600
 
 _EPOCHS = 8
 
+
 def short(recipe, batch_size=8, **changes):
     """Return a recipe cut to the budget of these plans: 1,600 crops, whatever the batch size.
 

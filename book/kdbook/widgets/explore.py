@@ -106,10 +106,11 @@ def temperature(record):
             parts.address((255 * colors).round().astype(np.uint8)),
             f"Bits left open at each pixel, {bits.mean():.2f} on average.",
         )
-        return pictures + parts.table(record, columns, ".4f") + (
+        said = (
             f"<p>At T = {t:g} the teacher leaves {bits[row, column]:.3f} of {most:.2f} bits open "
             f"at this pixel, and {bits.mean():.3f} on average over the patch.</p>"
         )
+        return pictures + parts.table(record, columns, ".4f") + said
 
     return parts.joined(knobs, draw)
 
