@@ -19,8 +19,9 @@ from kdlib.data.classes import (
     encode,
 )
 from kdlib.data.crops import fixed_crops
-from kdlib.data.folder import read_folder, read_image, write_folder
+from kdlib.data.folder import read_folder, write_folder
 from kdlib.data.ground import overlaps
+from kdlib.data.image_file import read_image
 from kdlib.data.imageset import ImageSet
 from kdlib.data.palette import Palette
 from kdlib.data.patches import (

@@ -1,85 +1,26 @@
 """Reading folders of images and masks, and writing them as the Dubai data set is laid out."""
 
 import concurrent.futures
-import contextlib
-import re
+import itertools
+import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from kdlib.data.classes import DUBAI_PALETTE
+from kdlib.data.image_file import mask, picture
 from kdlib.data.imageset import ImageSet
-from kdlib.data.matching import same_names
-
-_LAYOUT = (
-    "Expected 'Tile 1/images/image_part_001.jpg' with 'Tile 1/masks/image_part_001.png', and so "
-    "on, or two folders, 'images' and 'masks', with files of the same names."
-)
+from kdlib.data.matching import list_pairs, same_names
+from kdlib.data.palette import UnknownColours
 
 _PARTS = 9
 """After how many images the parts are counted from 1 again, where no name gives the part."""
 
-_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
-"""The modes of PIL with eight bits a channel or fewer."""
-
-
-def list_pairs(folder):
-    """Find each image with its mask, tile by tile and part by part.
-
-    The numbers in the names decide, not the order of a listing: "Tile 10" comes after "Tile 2",
-    and an image is matched to the mask of the same name.
-
-    Parameters
-    ----------
-    folder : path
-        Holds folders "Tile 1", "Tile 2" and so on, each with "images" and "masks".
-
-    Returns
-    -------
-    list of (tile, part, image path, mask path)
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder is missing or has no images, or an image has no mask or a mask no image.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from kdlib.data import synthetic
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_folder(synthetic.city(n_images=1, size=32), folder)
-    ...     [(tile, part, image.name, mask.name) for tile, part, image, mask in list_pairs(folder)]
-    [(1, 1, 'image_part_001.jpg', 'image_part_001.png')]
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is no folder. {_LAYOUT}")
-    images = _numbered(folder, "images", ".jpg")
-    masks = _numbered(folder, "masks", ".png")
-    if not images:
-        raise FileNotFoundError(f"{folder} holds no images. {_LAYOUT}")
-    for kind, missing, found in (
-        ("mask", images.keys() - masks.keys(), images),
-        ("image", masks.keys() - images.keys(), masks),
-    ):
-        if missing:
-            names = [str(found[key].relative_to(folder)) for key in sorted(missing)]
-            listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-            raise FileNotFoundError(f"{folder}: {len(names)} files without {kind}: {listed}")
-    return [(*key, images[key], masks[key]) for key in sorted(images)]
-
-
-def _numbered(folder, kind, suffix):
-    """Files by (tile, part)."""
-    found = {}
-    for path in folder.glob(f"Tile */{kind}/*{suffix}"):
-        tile = re.fullmatch(r"Tile (\d+)", path.parent.parent.name)
-        part = re.fullmatch(r"image_part_(\d+)", path.stem)
-        if tile and part:
-            found[int(tile[1]), int(part[1])] = path
-    return found
+_BOTH_WAYS = (
+    "are turned by their EXIF data, and their masks, which are not, would fit them unturned too. "
+    "See whether these masks fit the pictures that a viewer shows, or remove the EXIF orientation"
+)
 
 
 def read_folder(folder, name=None, credit="", palette=DUBAI_PALETTE):
@@ -134,9 +75,7 @@ def read_folder(folder, name=None, credit="", palette=DUBAI_PALETTE):
     else:
         tile, part, images, masks = zip(*list_pairs(folder), strict=True)
         titles = None
-    with concurrent.futures.ThreadPoolExecutor() as pool:  # PIL decodes without holding the GIL
-        read = pool.map(lambda one, other: _read_pair(folder, one, other, palette), images, masks)
-        pixels, labels = zip(*read, strict=True)
+    pixels, labels = zip(*_read(folder, images, masks, palette), strict=True)
     return ImageSet(
         folder.resolve().name if name is None else name,
         pixels,
@@ -147,6 +86,73 @@ def read_folder(folder, name=None, credit="", palette=DUBAI_PALETTE):
         palette=palette,
         titles=titles,
     )
+
+
+def _read(folder, images, masks, palette):
+    """Return pixels and labels of each pair. All that is wrong is collected, then said at once."""
+
+    def read(image_path, mask_path):
+        names = [str(path.relative_to(folder)) for path in (image_path, mask_path)]
+        one = _attempt(picture, image_path, names[0])
+        other = _attempt(mask, mask_path, palette, names[1])
+        return one, other, _misfit(one, other, names[0])
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:  # PIL decodes without holding the GIL
+        pairs = list(pool.map(read, images, masks))
+    _refuse(folder, [found for pair in pairs for found in pair if isinstance(found, Exception)])
+    for marked, sentence in (
+        ([one.transparent for one, *_ in pairs], "are transparent in places: white is put behind"),
+        ([_fits_both_ways(*pair[:2]) for pair in pairs], _BOTH_WAYS),
+    ):
+        named = [str(path.relative_to(folder)) for path in itertools.compress(images, marked)]
+        if named:
+            warnings.warn(
+                f"{folder}: {len(named)} images {sentence}: {', '.join(named)}.", stacklevel=3
+            )
+    return [(one.pixels, other.pixels) for one, other, _ in pairs]
+
+
+def _attempt(read, *arguments):
+    """Return what a reader returns, or the error that it raises."""
+    try:
+        return read(*arguments)
+    except (ValueError, OSError) as error:
+        return error
+
+
+def _misfit(image, mask, name):
+    """Return an error if image and mask differ in size."""
+    if isinstance(image, Exception) or isinstance(mask, Exception):
+        return None
+    size, other = image.pixels.shape[:2], mask.pixels.shape
+    if size == other:
+        return None
+    turned = (
+        "The image is turned, as its EXIF data say, and the mask fits it as it is stored: turn the "
+        "mask."
+        if image.stored_size == mask.stored_size
+        else "They must be equal: restore both files."
+    )
+    return ValueError(
+        f"{name} has {size[0]} × {size[1]} pixels, its mask {other[0]} × {other[1]}. {turned}"
+    )
+
+
+def _fits_both_ways(image, mask):
+    """Tell whether a mask fits its image as it is stored, and as EXIF turns it."""
+    return image.orientation != mask.orientation and image.stored_size == mask.stored_size
+
+
+def _refuse(folder, errors):
+    """Raise what is wrong: one error as it is, several as one with a line for each."""
+    if not errors:
+        return
+    if len(errors) == 1:
+        raise errors[0]
+    unknown = [error for error in errors if isinstance(error, UnknownColours)]
+    lines = [error.found if error in unknown else str(error) for error in errors]
+    lines += [error.expected for error in unknown[:1]]
+    raise ValueError("\n- ".join([f"{folder}: {len(errors)} things are wrong.", *lines]))
 
 
 def write_folder(image_set, folder):
@@ -172,90 +178,10 @@ def write_folder(image_set, folder):
     True
     """
     for index, (tile, part) in enumerate(zip(image_set.tile, image_set.part, strict=True)):
-        for kind, suffix, picture in (
+        for kind, suffix, pixels in (
             ("images", ".jpg", image_set.images[index]),
             ("masks", ".png", image_set.palette.decode(image_set.labels[index])),
         ):
             path = Path(folder) / f"Tile {tile}" / kind / f"image_part_{part:03d}{suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(picture).save(path, quality=95)
-
-
-def _read_pair(folder, image_path, mask_path, palette):
-    """Pixels of one image and class numbers of its mask."""
-    image = read_image(image_path, str(image_path.relative_to(folder)))
-    mask = read_image(mask_path, str(mask_path.relative_to(folder)))
-    if image.shape != mask.shape:
-        raise ValueError(
-            f"{image_path.relative_to(folder)} has {image.shape[0]} × {image.shape[1]} pixels, its "
-            f"mask {mask.shape[0]} × {mask.shape[1]}. They must be equal: restore both files."
-        )
-    return image, palette.encode(mask, where=str(mask_path.relative_to(folder)))
-
-
-def read_image(path, title=None):
-    """Return the colours of an image file: red, green and blue, whatever the mode of the file.
-
-    A camera that was held upright, or a drone that flew on its side, stores the picture lying and
-    notes beside it how to turn it (the EXIF orientation). The picture is turned, so that it is the
-    one that viewers and browsers show.
-
-    Parameters
-    ----------
-    path : path
-        Of a file that PIL can read, with eight bits a channel or fewer.
-    title : str, optional
-        What messages call it, by default its path.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, shape (height, width, 3), after turning.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is no image, damaged, has more than eight bits a channel, or more than twice
-        ``PIL.Image.MAX_IMAGE_PIXELS`` pixels, some 179 million.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "grey.png"
-    ...     Image.new("L", (3, 2), 7).save(path)
-    ...     read_image(path).shape
-    (2, 3, 3)
-    """
-    path, title = Path(path), title or str(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{title} is {'a folder' if path.is_dir() else 'missing'}; "
-            "expected the path of an image file."
-        )
-    try:
-        with Image.open(path) as file:
-            if file.mode in _MODES:
-                # Palette PNGs hold indices, no colours.
-                return np.asarray(_upright(file).convert("RGB"))
-            mode = file.mode
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"{title} is too large: {error} Cut it into smaller images.") from error
-    except (OSError, SyntaxError) as error:
-        raise ValueError(
-            f"{title} cannot be read as an image ({error}). It is damaged or cut off: fetch it "
-            "again."
-        ) from error
-    raise ValueError(
-        f"{title} has pixels of PIL's mode {mode!r}, more than 8 bits a channel. Which value "
-        "should become 0 and which 255 only you can say: convert it to 8 bits."
-    )
-
-
-def _upright(file):
-    """Turn a picture as its EXIF orientation says. EXIF that cannot be read says nothing."""
-    with contextlib.suppress(SyntaxError):
-        return ImageOps.exif_transpose(file)
-    return file
+            Image.fromarray(pixels).save(path, quality=95)

@@ -4,6 +4,8 @@ import hashlib
 import importlib.resources
 from pathlib import Path
 
+from kdlib.data.matching import is_hidden
+
 REMEDY = (
     "Set KD_DUBAI_DIR to a folder that holds the data set, or use load('city'), which needs none."
 )
@@ -55,7 +57,8 @@ def root(folder):
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"the Dubai images: {folder} is no folder. {REMEDY}")
-    for candidate in (folder, *sorted(folder.iterdir())):
+    within = [path for path in sorted(folder.iterdir()) if not is_hidden(path.name)]
+    for candidate in (folder, *within):
         if (candidate / "Tile 1").is_dir():
             return candidate
     raise FileNotFoundError(

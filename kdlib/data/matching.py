@@ -1,14 +1,40 @@
-"""Finding images and masks that bear the same name, in two folders."""
+"""Finding images and their masks in folders: by the same name, or by the numbers in the names."""
 
 import re
+import unicodedata
+import warnings
 from pathlib import Path
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 """What counts as an image or a mask, in small or capital letters."""
 
+LAYOUT = (
+    "Expected 'Tile 1/images/image_part_001.jpg' with 'Tile 1/masks/image_part_001.png', and so "
+    "on, or two folders, 'images' and 'masks', with files of the same names."
+)
+"""What every message about a folder without images advises."""
+
+_SYSTEM = {"__macosx", "@eadir", "@recycle", "@tmp", "#recycle", "$recycle.bin", "lost+found"}
+_SYSTEM |= {"thumbs.db", "desktop.ini", "system volume information"}
+
+
+def is_hidden(name):
+    """Tell whether systems and programs gave a file or folder its name, and no person did.
+
+    Examples
+    --------
+    >>> [is_hidden(name) for name in (".ipynb_checkpoints", "__MACOSX", "@eaDir", "7.png")]
+    [True, True, True, False]
+    """
+    return name.startswith(".") or name.lower() in _SYSTEM
+
 
 def same_names(folder):
     """Find each image with the mask of the same name, in the order of the numbers in the names.
+
+    Links are followed. Hidden and system files and folders are passed over, and so is what has no
+    suffix of an image; a warning counts and names them. Names that look the same are the same,
+    whichever way their accents are encoded.
 
     Parameters
     ----------
@@ -25,7 +51,7 @@ def same_names(folder):
     FileNotFoundError
         If a folder is missing or empty, or an image has no mask or a mask no image.
     ValueError
-        If two files differ in their suffix alone.
+        If two files differ in their suffix alone, or in how an accent is encoded.
 
     Examples
     --------
@@ -37,24 +63,74 @@ def same_names(folder):
     >>> [image.name for place, image, mask in same_names(folder)]
     ['9.jpg', '10.jpg']
     """
-    folder = Path(folder)
-    images, masks = (_by_name(folder, kind) for kind in ("images", "masks"))
-    alone = {
-        "images without a mask": [images[name] for name in images.keys() - masks.keys()],
-        "masks without an image": [masks[name] for name in masks.keys() - images.keys()],
-    }
-    if any(alone.values()):
-        found = "; ".join(
-            f"{len(paths)} {what}: {_first(folder, paths)}"
-            for what, paths in alone.items()
-            if paths
-        )
-        raise FileNotFoundError(
-            f"{folder}: {found}. An image and its mask need the same name, up to the suffix, such "
-            "as images/7.jpg and masks/7.png: rename, add or remove files."
-        )
+    folder, skipped = Path(folder), {}
+    found = {"images": {}, "masks": {}}
+    for kind, files in found.items():
+        if not (folder / kind).is_dir():
+            raise FileNotFoundError(f"{folder} has no folder '{kind}' beside the other one.")
+        for path in image_files(folder / kind, skipped):
+            name = path.relative_to(folder / kind).with_suffix("").as_posix()
+            files.setdefault(unicodedata.normalize("NFC", name), []).append(path)
+        if not files:
+            raise FileNotFoundError(
+                f"{folder / kind} is empty: expected files that end in {', '.join(SUFFIXES)}."
+                + _told(folder, skipped)
+            )
+    images, masks = _paired(folder, found, skipped)
     ordered = sorted(images, key=in_order)
-    return [(name.parent.as_posix(), images[name], masks[name]) for name in ordered]
+    return [(Path(name).parent.as_posix(), images[name], masks[name]) for name in ordered]
+
+
+def list_pairs(folder):
+    """Find each image with its mask in the layout of the Dubai data, tile by tile, part by part.
+
+    The numbers in the names decide, not the order of a listing: "Tile 10" comes after "Tile 2".
+    Links, and what is passed over, are as in :func:`same_names`.
+
+    Parameters
+    ----------
+    folder : path
+        Holds folders "Tile 1", "Tile 2" and so on, each with "images" and "masks".
+
+    Returns
+    -------
+    list of (tile, part, image path, mask path)
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is missing or has no images, or an image has no mask or a mask no image.
+    ValueError
+        If two files have the same numbers.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from kdlib.data import synthetic, write_folder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_folder(synthetic.city(n_images=1, size=32), folder)
+    ...     [(tile, part, image.name, mask.name) for tile, part, image, mask in list_pairs(folder)]
+    [(1, 1, 'image_part_001.jpg', 'image_part_001.png')]
+    """
+    folder, skipped = Path(folder), {}
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is no folder. {LAYOUT}")
+    found = {"images": {}, "masks": {}}
+    for kind, files in found.items():
+        for place in sorted(folder.glob(f"*/{kind}")):
+            for path in image_files(place, skipped):
+                name = path.relative_to(folder).with_suffix("").as_posix()
+                numbers = re.fullmatch(rf"Tile (\d+)/{kind}/image_part_(\d+)", name)
+                if numbers:
+                    files.setdefault(tuple(map(int, numbers.groups())), []).append(path)
+                else:
+                    skipped.setdefault("not named as in 'Tile 1', 'image_part_001'", []).append(
+                        path
+                    )
+    if not found["images"] and not found["masks"]:
+        raise FileNotFoundError(f"{folder} holds no images. {LAYOUT}{_told(folder, skipped)}")
+    images, masks = _paired(folder, found, skipped)
+    return [(*key, images[key], masks[key]) for key in sorted(images)]
 
 
 def in_order(path):
@@ -69,26 +145,79 @@ def in_order(path):
     return [int(part) if part.isdecimal() else part for part in parts]
 
 
-def _by_name(folder, kind):
-    """Files by their path below images or masks, without the suffix."""
-    if not (folder / kind).is_dir():
-        raise FileNotFoundError(f"{folder} has no folder '{kind}' beside the other one.")
-    found = {}
-    for path in sorted((folder / kind).rglob("*")):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
-            continue
-        name = path.relative_to(folder / kind).with_suffix("")
-        if name in found:
-            raise ValueError(
-                f"{folder}: {_first(folder, [found[name], path])} have the same name, so that it "
-                "is not clear which of them belongs to the other folder. Remove or rename one."
-            )
-        found[name] = path
-    if not found:
-        raise FileNotFoundError(
-            f"{folder / kind} is empty: expected files that end in {', '.join(SUFFIXES)}."
+def image_files(folder, skipped):
+    """List the images below a folder, in its subfolders too, links followed.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    skipped : dict of str to list of path
+        What is passed over is added, by the reason.
+
+    Returns
+    -------
+    list of pathlib.Path
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder, skipped = Path(tempfile.mkdtemp()), {}
+    >>> for name in ("1.PNG", "notes.txt", "._1.png"):
+    ...     (folder / name).touch()
+    >>> [path.name for path in image_files(folder, skipped)], len(skipped)
+    (['1.PNG'], 2)
+    """
+
+    def enter(place, above):
+        for path in sorted(place.iterdir()):
+            if is_hidden(path.name):
+                skipped.setdefault("hidden, or a system's own", []).append(path)
+            elif path.is_dir() and path.resolve() in above:
+                skipped.setdefault("a link back to a folder that it lies in", []).append(path)
+            elif path.is_dir():
+                yield from enter(path, above | {path.resolve()})
+            elif path.suffix.lower() in SUFFIXES:
+                yield path
+            else:
+                skipped.setdefault(f"without a suffix of {', '.join(SUFFIXES)}", []).append(path)
+
+    return list(enter(folder, {folder.resolve()}))
+
+
+def _paired(folder, found, skipped):
+    """Return images and masks by the same keys, each once; refuse what cannot be matched."""
+    twice = [paths for files in found.values() for paths in files.values() if len(paths) > 1]
+    if twice:
+        listed = "; ".join(_first(folder, paths) for paths in twice)
+        raise ValueError(
+            f"{folder}: {listed} have the same name, so that it is not clear which of them belongs "
+            "to the other folder. Remove or rename one."
         )
-    return found
+    images, masks = ({key: path for key, (path,) in files.items()} for files in found.values())
+    alone = {
+        "images without a mask": [images[key] for key in images.keys() - masks.keys()],
+        "masks without an image": [masks[key] for key in masks.keys() - images.keys()],
+    }
+    if any(alone.values()):
+        listed = "; ".join(
+            f"{len(paths)} {what}: {_first(folder, paths)}"
+            for what, paths in alone.items()
+            if paths
+        )
+        raise FileNotFoundError(
+            f"{folder}: {listed}. An image and its mask need the same name, up to the suffix, such "
+            f"as images/7.jpg and masks/7.png: rename, add or remove files.{_told(folder, skipped)}"
+        )
+    if skipped:
+        warnings.warn(f"{folder}:{_told(folder, skipped)}", stacklevel=4)
+    return images, masks
+
+
+def _told(folder, skipped):
+    """Say how many files were passed over, which, and why."""
+    return "".join(
+        f" Skipped {len(paths)} ({why}): {_first(folder, paths)}." for why, paths in skipped.items()
+    )
 
 
 def _first(folder, paths):

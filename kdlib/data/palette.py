@@ -9,6 +9,28 @@ OF_THE_PALETTE = "of the palette"
 """Given as a void class: that of the palette of the patches."""
 
 _UNKNOWN = 255
+_LISTED = 30  # unknown colours that a message names: a mask saved as JPEG has thousands
+
+
+class UnknownColours(ValueError):
+    """Colours of a mask that are no class: ``counts`` of their pixels, and what was ``expected``.
+
+    Examples
+    --------
+    >>> print(UnknownColours("7.png", {"#FE0000": 2}, "Expected a #FF0000."))
+    7.png: 2 pixels in 1 colours that are no class: #FE0000 (2 pixels). Expected a #FF0000.
+    """
+
+    def __init__(self, where, counts, expected):
+        colours = sorted(counts, key=counts.get, reverse=True)
+        named = ", ".join(f"{code} ({counts[code]} pixels)" for code in colours[:_LISTED])
+        more = f", and {len(colours) - _LISTED} more" if len(colours) > _LISTED else ""
+        self.counts, self.expected = counts, expected
+        self.found = (
+            f"{where}: {sum(counts.values())} pixels in {len(colours)} colours that are no class: "
+            f"{named}{more}."
+        )
+        super().__init__(f"{self.found} {expected}")
 
 
 class Palette:
@@ -86,6 +108,12 @@ class Palette:
         """Numbers of the classes that are not void, as a list of int."""
         return [number for number in range(len(self)) if number != self.void]
 
+    @property
+    def may_be_numbers(self):
+        """Whether the colours may be meant as class numbers: (1, 1, 1), (2, 2, 2), and so on."""
+        colours = self.colours[self.named]
+        return bool((colours == colours[:, :1]).all() and colours.max() < _UNKNOWN)
+
     def void_or(self, void_class):
         """Return the given void class, or that of the palette for :data:`OF_THE_PALETTE`.
 
@@ -125,8 +153,8 @@ class Palette:
         Raises
         ------
         ValueError
-            If the array is not RGB in uint8, or holds a colour that is no class. The message
-            names file, colour and number of pixels. A silent default would turn such pixels into
+            If the array is not RGB in uint8, or holds colours that are no class. The message
+            names file, colours and numbers of pixels. A silent default would turn such pixels into
             the class numbered 0.
 
         Examples
@@ -145,20 +173,19 @@ class Palette:
         labels = self._table[packed]
         unknown = packed[labels == _UNKNOWN]
         if unknown.size:
-            raise ValueError(f"{where or 'mask'}: {self._complaint(unknown)}")
+            counts = zip(*np.unique(unknown, return_counts=True), strict=True)
+            named = {f"#{colour:06X}": int(count) for colour, count in counts}
+            raise UnknownColours(where or "mask", named, self._expected())
         return labels
 
-    def _complaint(self, unknown):
-        """Say which colours are no class, the most frequent ones first, and what was expected."""
-        colours, counts = np.unique(unknown, return_counts=True)
-        worst = np.argsort(counts)[::-1][:3]
-        found = ", ".join(f"#{colours[i]:06X} ({counts[i]} pixels)" for i in worst)
+    def _expected(self):
+        """Say which colours are classes, and what others may come from."""
         known = [f"{name} {code}" for name, code in zip(self.names, self.hex, strict=True)]
         known += [f"{_hex(alias)} as {self.names[self.void]}" for alias in self._aliases]
         return (
-            f"{unknown.size} pixels in {colours.size} colours that are no class: {found}. Expected "
-            f"{', '.join(known)}. If the palette lacks a class, add it. A mask saved as JPEG or "
-            "resized with smoothing has colours between those of its classes: use the original PNG."
+            f"Expected {', '.join(known)}. If the palette lacks a class, add it. A mask saved as "
+            "JPEG or resized with smoothing has colours between those of its classes: use the "
+            "original PNG."
         )
 
     def decode(self, labels):

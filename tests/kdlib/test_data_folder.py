@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from kdlib.data import PALETTE, ImageSet, read_folder, read_image, synthetic, write_folder
-from kdlib.data.folder import list_pairs
+from kdlib.data.matching import list_pairs
 
 from . import tiny_dubai
 
@@ -60,14 +60,14 @@ def test_empty_folder(tmp_path):
 def test_image_without_mask(folder):
     tiny_dubai.paths(folder, 2, 1)[1].unlink()
     with pytest.raises(
-        FileNotFoundError, match="1 files without mask: .*Tile 2.*image_part_001.jpg"
+        FileNotFoundError, match="1 images without a mask: Tile 2.*image_part_001.jpg"
     ):
         read_folder(folder, "x", "x")
 
 
 def test_mask_without_image(folder):
     tiny_dubai.paths(folder, 1, 2)[0].unlink()
-    with pytest.raises(FileNotFoundError, match="1 files without image: .*image_part_002.png"):
+    with pytest.raises(FileNotFoundError, match="1 masks without an image: .*image_part_002.png"):
         read_folder(folder, "x", "x")
 
 

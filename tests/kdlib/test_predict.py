@@ -62,7 +62,7 @@ def test_bad_files_are_reported_and_the_rest_is_done(image, tmp_path, capsys):
             "cut.png cannot be read as an image",
             "empty.png cannot be read as an image",
             "folder is a folder; expected the path of an image file",
-            "deep.png has pixels of PIL's mode 'I;16', more than 8 bits",
+            "deep.png has more than 8 bits a channel: 16-bit unsigned integers",
             "6 of 8 images failed.",
         ],
         strict=True,

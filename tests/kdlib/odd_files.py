@@ -1,0 +1,87 @@
+"""Writers of PNG and TIFF files of kinds that image libraries read, but do not write."""
+
+import struct
+import zlib
+
+import numpy as np
+
+
+def png(path, pixels, depth=8, palette=None, transparent=None):
+    """Write integers of shape (height, width) or (height, width, channels), of 1 to 16 bits."""
+    pixels = np.asarray(pixels)
+    pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+    height, width, channels = pixels.shape
+    kind = 3 if palette is not None else {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    rows = pixels.reshape(height, -1)
+    if depth == 16:
+        rows = rows.astype(">u2").view(np.uint8)
+    elif depth < 8:
+        bits = np.unpackbits(rows.astype(np.uint8)[..., np.newaxis], axis=-1)[..., -depth:]
+        rows = np.packbits(bits.reshape(height, -1), axis=-1)
+    data = b"".join(b"\0" + row.astype(np.uint8).tobytes() for row in rows)
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))]
+    if palette is not None:
+        parts.append((b"PLTE", bytes(palette)))
+    if transparent is not None:
+        parts.append((b"tRNS", bytes(transparent)))
+    parts += [(b"IDAT", zlib.compress(data)), (b"IEND", b"")]
+    chunks = (
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in parts
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+
+
+def tiff(
+    path, pixels, photometric=None, extra=(), planar=1, order="<", pages=1, deflate=False, more=None
+):
+    """Write an array of any type and number of bands, in one strip, or one a band.
+
+    ``more`` are further tags, {number: values}, of 16 bits each.
+    """
+    pixels = np.asarray(pixels)
+    pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+    height, width, bands = pixels.shape
+    if photometric is None:
+        photometric = 2 if bands >= 3 else 1
+    bands_first = np.moveaxis(pixels, -1, 0) if planar == 2 else pixels
+    stored = bands_first.astype(pixels.dtype.newbyteorder(order))
+    strips = [part.tobytes() for part in (stored if planar == 2 else [stored])]
+    strips = [zlib.compress(part) if deflate else part for part in strips]
+    data = b"".join(strips)
+    starts = [8 + sum(map(len, strips[:number])) for number in range(len(strips))]
+    tags = {
+        256: [width],
+        257: [height],
+        258: [8 * pixels.dtype.itemsize] * bands,
+        259: [8 if deflate else 1],
+        262: [photometric],
+        273: starts,
+        277: [bands],
+        278: [height],
+        279: [len(part) for part in strips],
+        284: [planar],
+        339: [{"u": 1, "i": 2, "f": 3}[pixels.dtype.kind]] * bands,
+    }
+    if extra:
+        tags[338] = list(extra)
+    tags |= more or {}
+    body, start = b"", 8 + len(data)
+    for page in range(pages):
+        place = start + len(body)
+        after = place + 2 + 12 * len(tags) + 4
+        entries, values = b"", b""
+        for number in sorted(tags):
+            kind, code = (4, "I") if number in (273, 279) else (3, "H")
+            packed = struct.pack(f"{order}{len(tags[number])}{code}", *tags[number])
+            where = struct.pack(f"{order}I", after + len(values))
+            if len(packed) > 4:
+                values += packed
+            else:
+                where = packed.ljust(4, b"\0")
+            entries += struct.pack(f"{order}HHI", number, kind, len(tags[number])) + where
+        following = after + len(values) if page + 1 < pages else 0
+        body += struct.pack(f"{order}H", len(tags)) + entries
+        body += struct.pack(f"{order}I", following) + values
+    magic = b"II" if order == "<" else b"MM"
+    path.write_bytes(magic + struct.pack(f"{order}HI", 42, start) + data + body)

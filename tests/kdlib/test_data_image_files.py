@@ -1,0 +1,374 @@
+"""Single image and mask files of every depth, layout and transparency: read right, or refused."""
+
+import io
+import struct
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kdlib.data import Palette, read_image
+from kdlib.data.image_file import mask
+
+from . import odd_files
+
+RNG = np.random.default_rng(0)
+COLOURS = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+DEEP = RNG.integers(0, 65536, (5, 7, 4), dtype=np.uint16)
+NUMBERS = Palette({"a": (0, 0, 0), "b": (1, 1, 1), "c": (2, 2, 2)}, void="c")
+SHADES = Palette({"a": "black", "b": (85, 85, 85), "c": "white"})
+LABELS = RNG.integers(0, 3, (5, 7))
+PLACES = RNG.integers(0, 2, (5, 7))
+
+
+def refused(path, *words, read=read_image):
+    """Check that a file is refused, for a cause that is the true one."""
+    with pytest.raises(ValueError) as error:
+        read(path)
+    for word in (path.name, *words):
+        assert word in str(error.value)
+    assert "damaged" not in str(error.value)
+    return str(error.value)
+
+
+def read_mask(palette):
+    return lambda path: mask(path, palette, path.name)
+
+
+# Depth: the file's own, whatever the decoder makes of it.
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_png_of_16_bits_is_refused(tmp_path, channels):
+    odd_files.png(tmp_path / "a.png", DEEP[..., :channels], 16)
+    refused(tmp_path / "a.png", "more than 8 bits a channel: 16-bit unsigned integers")
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("planar", [1, 2])
+@pytest.mark.parametrize(
+    ("pixels", "extra", "said"),
+    [
+        (DEEP[..., 0], (), "16-bit unsigned"),
+        (DEEP[..., :3], (), "16-bit unsigned"),
+        (DEEP, (2,), "16-bit unsigned"),
+        (DEEP, (1,), "16-bit unsigned"),
+        (DEEP[..., 0].astype("i2"), (), "16-bit signed"),
+        (DEEP[..., :3].astype("i2"), (), "16-bit signed"),
+        (DEEP[..., :3].astype("f4"), (), "32-bit floating-point"),
+        (DEEP[..., 0].astype("f8"), (), "64-bit floating-point"),
+        (DEEP[..., 0].astype("u4"), (), "32-bit unsigned"),
+    ],
+)
+def test_tiff_of_more_than_8_bits_is_refused(tmp_path, pixels, extra, said, planar, order):
+    odd_files.tiff(tmp_path / "a.tif", pixels, extra=extra, planar=planar, order=order)
+    refused(tmp_path / "a.tif", "more than 8 bits a channel", said, "convert it to 8 bits")
+
+
+def test_signed_numbers_of_8_bits_are_no_colours(tmp_path):
+    odd_files.tiff(tmp_path / "a.tif", COLOURS[..., 0].astype("i1"))
+    refused(tmp_path / "a.tif", "8-bit signed integers; expected unsigned ones")
+
+
+def test_a_jpeg_of_12_bits_is_refused_for_its_bits(tmp_path):
+    written = io.BytesIO()
+    Image.fromarray(COLOURS).save(written, "jpeg")
+    data = bytearray(written.getvalue())
+    data[data.index(b"\xff\xc0") + 4] = 12  # the precision in the frame header
+    (tmp_path / "a.jpg").write_bytes(data)
+    refused(tmp_path / "a.jpg", "cannot handle 12-bit layers", "8 bits a channel")
+
+
+@pytest.mark.parametrize("suffix", ["ppm", "jp2", "tga"])
+def test_kinds_of_file_that_hide_their_depth_are_refused(tmp_path, suffix):
+    Image.fromarray(COLOURS).save(tmp_path / f"a.{suffix}")
+    refused(tmp_path / f"a.{suffix}", "cannot be told from 8", "Save it as PNG")
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("planar", [1, 2])
+@pytest.mark.parametrize("deflate", [False, True])
+def test_tiff_of_8_bits_is_read_chunky_and_planar(tmp_path, planar, order, deflate):
+    odd_files.tiff(tmp_path / "a.tif", COLOURS, planar=planar, order=order, deflate=deflate)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), COLOURS)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_few_bits_are_spread_over_0_to_255(tmp_path, bits):
+    levels = RNG.integers(0, 2**bits, (5, 7))
+    odd_files.png(tmp_path / "a.png", levels, bits)
+    expected = np.repeat((levels * (255 // (2**bits - 1)))[..., np.newaxis], 3, axis=-1)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), expected)
+    colour_map = RNG.integers(0, 256, (2**bits, 3))
+    odd_files.png(tmp_path / "b.png", levels, bits, palette=colour_map.ravel().tolist())
+    np.testing.assert_array_equal(read_image(tmp_path / "b.png"), colour_map[levels])
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tif"])
+def test_cmyk_is_read(tmp_path, suffix):
+    flat = np.full((8, 8, 4), (0, 255, 255, 0), np.uint8)  # no cyan, all magenta and yellow: red
+    Image.fromarray(flat, "CMYK").save(tmp_path / f"a.{suffix}")
+    found = read_image(tmp_path / f"a.{suffix}").astype(int)
+    assert np.abs(found - (255, 0, 0)).max() <= 3
+
+
+# Bands, pages, and what is no image.
+
+
+@pytest.mark.parametrize(
+    ("bands", "photometric", "extra"),
+    [
+        (4, 1, (0, 0, 0)),  # as GDAL writes four bands
+        (3, 1, (0, 0)),
+        (2, 1, (0,)),
+        (4, 2, (0,)),  # red, green, blue, infrared
+        (4, 2, ()),
+        (5, 2, (0, 0)),
+        (5, 2, (2, 0)),
+        (8, 1, ()),
+    ],
+)
+@pytest.mark.parametrize("planar", [1, 2])
+def test_bands_that_are_neither_colours_nor_alpha_are_refused(
+    tmp_path, bands, photometric, extra, planar
+):
+    pixels = RNG.integers(0, 256, (5, 7, bands), dtype=np.uint8)
+    odd_files.tiff(tmp_path / "a.tif", pixels, photometric, extra, planar)
+    refused(tmp_path / "a.tif", f"{bands} bands of 8-bit unsigned", "only you can say")
+
+
+def test_other_kinds_of_colour_are_refused(tmp_path):
+    odd_files.tiff(tmp_path / "a.tif", COLOURS, photometric=8)  # CIELAB
+    refused(tmp_path / "a.tif", "photometric interpretation 8", "in red, green and blue")
+    odd_files.tiff(tmp_path / "a.tif", COLOURS, more={259: [34887]})  # LERC
+    refused(tmp_path / "a.tif", "compressed in a way", "34887")
+    for pixels, kind, extra in ((DEEP[..., :2], 1, (2,)), (DEEP, 5, ())):
+        odd_files.tiff(tmp_path / "a.tif", pixels.astype("u1"), kind, extra, planar=2)
+        refused(tmp_path / "a.tif", "bands one after the other")
+    map_of_8_bits = {258: [8], 320: list(range(256)) * 3}
+    odd_files.tiff(tmp_path / "a.tif", COLOURS[..., 0], photometric=3, more=map_of_8_bits)
+    refused(tmp_path / "a.tif", "colour map of 8 bits")
+
+
+@pytest.mark.parametrize("suffix", ["tif", "gif", "webp", "png"])
+def test_several_pages_or_frames_are_refused(tmp_path, suffix):
+    frames = [Image.fromarray(np.roll(COLOURS, n)) for n in range(3)]
+    frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:])
+    refused(tmp_path / f"a.{suffix}", "holds 3 pictures (pages or frames); expected one")
+    frames[0].save(tmp_path / f"a.{suffix}")
+    assert read_image(tmp_path / f"a.{suffix}").shape == COLOURS.shape
+
+
+def test_previews_beside_a_picture_are_no_pages(tmp_path):
+    odd_files.tiff(tmp_path / "two.tif", COLOURS, pages=2)
+    refused(tmp_path / "two.tif", "holds 2 pictures")
+    odd_files.tiff(tmp_path / "a.tif", COLOURS, pages=3, more={254: [1]})  # each is marked so
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), COLOURS)
+    frames = [Image.fromarray(COLOURS), Image.new("RGB", (3, 2))]
+    frames[0].save(tmp_path / "a.jpg", "mpo", save_all=True, append_images=frames[1:])
+    assert read_image(tmp_path / "a.jpg").shape == COLOURS.shape
+
+
+def test_pages_that_go_round_in_a_circle_end(tmp_path):
+    odd_files.tiff(tmp_path / "a.tif", COLOURS)
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    (start,) = struct.unpack("<I", data[4:8])
+    (count,) = struct.unpack("<H", data[start : start + 2])
+    data[start + 2 + 12 * count :][:4] = data[4:8]
+    end = start + 2 + 12 * count
+    data[end : end + 4] = struct.pack("<I", start)
+    (tmp_path / "a.tif").write_bytes(data)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), COLOURS)
+
+
+def test_what_is_no_image_is_not_called_damaged(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"<html>not found</html>")
+    refused(tmp_path / "a.png", "cannot be read as an image", "begins with b'<html>not found<")
+    (tmp_path / "empty.png").touch()
+    refused(tmp_path / "empty.png", "it is empty", "fetch it again")
+    (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(FileNotFoundError, match="link.png is a link to nothing"):
+        read_image(tmp_path / "link.png")
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg", "webp", "gif", "bmp"])
+def test_damaged_files_are_called_damaged_wherever_they_are_cut(tmp_path, suffix):
+    noise = RNG.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "whole.png")
+    Image.fromarray(noise).save(tmp_path / f"a.{suffix}")
+    data = (tmp_path / f"a.{suffix}").read_bytes()
+    for kept in (16, 30, 60, len(data) // 2, len(data) * 9 // 10):
+        (tmp_path / f"a.{suffix}").write_bytes(data[:kept])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own, of tags that are cut off
+            with pytest.raises(ValueError, match="cannot be read as an image .* damaged or cut"):
+                read_image(tmp_path / f"a.{suffix}")
+
+
+# Transparency.
+
+
+def on_white(rgba):
+    """Put white behind, in double precision."""
+    alpha = rgba[..., 3:].astype(float) / 255
+    return np.rint(rgba[..., :3] * alpha + 255 * (1 - alpha))
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
+def test_white_is_put_behind_what_is_transparent_and_that_is_said(tmp_path, suffix):
+    rgba = RNG.integers(0, 256, (16, 16, 4), dtype=np.uint8)
+    rgba[0, :2] = (9, 9, 9, 0), (9, 9, 9, 255)
+    options = {"lossless": True, "exact": True} if suffix == "webp" else {}
+    Image.fromarray(rgba).save(tmp_path / f"a.{suffix}", **options)
+    with pytest.warns(UserWarning, match=f"a.{suffix} is transparent in places: white is put"):
+        found = read_image(tmp_path / f"a.{suffix}")
+    np.testing.assert_array_equal(found, on_white(rgba))
+    assert found[0, :2].tolist() == [[255, 255, 255], [9, 9, 9]]
+
+
+def test_an_opaque_alpha_channel_is_not_worth_a_word(tmp_path):
+    Image.fromarray(COLOURS).convert("RGBA").save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), COLOURS)
+
+
+@pytest.mark.parametrize("deflate", [False, True])
+@pytest.mark.parametrize(("bands", "planar"), [(1, 1), (3, 1), (3, 2)])
+def test_alpha_in_tiff(tmp_path, bands, planar, deflate):
+    pixels = RNG.integers(0, 256, (5, 7, bands + 1), dtype=np.uint8)
+    odd_files.tiff(tmp_path / "a.tif", pixels, extra=(2,), planar=planar, deflate=deflate)
+    with pytest.warns(UserWarning, match="white is put behind"):
+        found = read_image(tmp_path / "a.tif")
+    rgba = pixels if bands == 3 else pixels[..., [0, 0, 0, 1]]
+    np.testing.assert_array_equal(found, on_white(rgba))
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_associated_alpha_is_divided_out(tmp_path, bands):
+    alpha = RNG.integers(1, 256, (5, 7, 1))
+    colours = RNG.integers(0, 256, (5, 7, bands))
+    pixels = np.concatenate([np.rint(colours * alpha / 255), alpha], axis=-1).astype(np.uint8)
+    odd_files.tiff(tmp_path / "planar.tif", pixels, extra=(1,), planar=2)
+    refused(tmp_path / "planar.tif", "bands one after the other", "with the bands together")
+    odd_files.tiff(tmp_path / "a.tif", pixels, extra=(1,))
+    with pytest.warns(UserWarning, match="white is put behind"):
+        found = read_image(tmp_path / "a.tif").astype(int)
+    # Premultiplied colours need only what is missing to 255: c · alpha + 255 − alpha.
+    expected = np.broadcast_to(pixels[..., :bands].astype(int) + 255 - alpha, (5, 7, 3))
+    assert np.abs(found - expected).max() <= 1
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_a_grey_level_that_png_calls_transparent(tmp_path, depth):
+    odd_files.png(tmp_path / "a.png", PLACES, depth, transparent=[0, 1])
+    with pytest.warns(UserWarning, match="white is put behind"):
+        found = read_image(tmp_path / "a.png")
+    assert (found[PLACES == 1] == 255).all() and (found[PLACES == 0] == 0).all()
+
+
+def masks_with_holes(folder):
+    """Write masks of red with black places, transparent in the black ones, in every way."""
+    red = np.where(PLACES[..., np.newaxis] == 1, (0, 0, 0), (255, 0, 0)).astype(np.uint8)
+    for alpha in (0, 128, 254):
+        rgba = np.dstack([np.full_like(red, (255, 0, 0)), np.where(PLACES == 1, alpha, 255)])
+        Image.fromarray(rgba.astype(np.uint8)).save(folder / f"rgba {alpha}.png")
+        odd_files.tiff(folder / f"rgba {alpha}.tif", rgba.astype(np.uint8), extra=(2,))
+        odd_files.png(
+            folder / f"palette {alpha}.png", PLACES, 2,
+            palette=[255, 0, 0, 255, 0, 0], transparent=[255, alpha],
+        )  # fmt: skip
+    odd_files.png(folder / "colour.png", red, transparent=[0, 0, 0, 0, 0, 0])
+    Image.fromarray(PLACES.astype(np.uint8), "P").save(
+        folder / "a.gif", transparency=1, palette=[255, 0, 0, 255, 0, 1]
+    )
+    return sorted(folder.iterdir())
+
+
+def test_transparent_pixels_of_a_mask_are_void_whatever_their_colour(tmp_path):
+    palette = Palette({"nothing": "black", "roof": "red"}, void="nothing")
+    paths = masks_with_holes(tmp_path)
+    assert len(paths) == 11
+    for path in paths:
+        found = mask(path, palette, path.name).pixels
+        np.testing.assert_array_equal(found, 1 - PLACES, err_msg=path.name)
+
+
+def test_without_a_void_class_a_transparent_mask_is_refused(tmp_path):
+    palette = Palette({"nothing": "black", "roof": "red"})
+    for path in masks_with_holes(tmp_path):
+        said = refused(path, "transparent", "no void class", read=read_mask(palette))
+        assert f"{PLACES.sum()} pixels" in said
+
+
+# Masks of class numbers.
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "f4"])
+@pytest.mark.parametrize("order", "<>")
+def test_class_numbers_are_read_whatever_their_depth(tmp_path, dtype, order):
+    odd_files.tiff(tmp_path / "a.tif", LABELS.astype(dtype), order=order)
+    if (dtype, order) == ("u4", ">"):
+        refused(tmp_path / "a.tif", "Pillow: unknown pixel mode", read=read_mask(NUMBERS))
+        return
+    np.testing.assert_array_equal(mask(tmp_path / "a.tif", NUMBERS, "a").pixels, LABELS)
+
+
+@pytest.mark.parametrize("depth", [2, 4, 8, 16])
+def test_class_numbers_are_read_from_png_of_any_depth(tmp_path, depth):
+    odd_files.png(tmp_path / "a.png", LABELS, depth)
+    np.testing.assert_array_equal(mask(tmp_path / "a.png", NUMBERS, "a").pixels, LABELS)
+    odd_files.png(tmp_path / "b.png", LABELS, depth, transparent=[0, 1])
+    expected = np.where(LABELS == 1, NUMBERS.void, LABELS)
+    np.testing.assert_array_equal(mask(tmp_path / "b.png", NUMBERS, "b").pixels, expected)
+    if depth < 16:  # a colour map that shows the numbers in colours
+        shown = [255, 0, 0, 0, 255, 0, 0, 0, 255]
+        odd_files.png(tmp_path / "c.png", LABELS, depth, palette=shown)
+        np.testing.assert_array_equal(mask(tmp_path / "c.png", NUMBERS, "c").pixels, LABELS)
+        colours = Palette({"a": "red", "b": "lime", "c": "blue"})
+        np.testing.assert_array_equal(mask(tmp_path / "c.png", colours, "c").pixels, LABELS)
+
+
+def test_one_bit_is_black_and_white_or_0_and_1(tmp_path):
+    odd_files.png(tmp_path / "a.png", PLACES, 1)
+    for colours in ({"a": "black", "b": "white"}, {"a": (0, 0, 0), "b": (1, 1, 1)}):
+        found = mask(tmp_path / "a.png", Palette(colours), "a").pixels
+        np.testing.assert_array_equal(found, PLACES)
+
+
+def test_where_0_is_white_numbers_are_those_that_are_stored(tmp_path):
+    odd_files.tiff(tmp_path / "a.tif", LABELS.astype(np.uint8), photometric=0)
+    np.testing.assert_array_equal(mask(tmp_path / "a.tif", NUMBERS, "a").pixels, LABELS)
+
+
+def test_shades_and_numbers_that_are_both_classes_are_refused(tmp_path):
+    both = Palette({"a": "black", "b": (1, 1, 1), "c": (85, 85, 85)})
+    odd_files.png(tmp_path / "a.png", PLACES, 2)
+    refused(tmp_path / "a.png", "read in two ways", read=read_mask(both))
+    np.testing.assert_array_equal(mask(tmp_path / "a.png", SHADES, "a").pixels, PLACES)
+
+
+@pytest.mark.parametrize(
+    ("odd", "dtype", "said"),
+    [(-1, "i2", "from -1 to 2"), (65535, "u2", "to 65535"), (0.5, "f4", "to 2"),
+     (np.nan, "f4", "nan"), (-3, "i1", "from -3"), (2**31 + 1, "u4", "2.14748e+09")],
+)  # fmt: skip
+def test_numbers_that_are_no_classes_are_refused_without_advice_to_scale(
+    tmp_path, odd, dtype, said
+):
+    labels = LABELS.astype(dtype)
+    labels.flat[:3] = 2, 0, odd
+    odd_files.tiff(tmp_path / "a.tif", labels)
+    text = refused(tmp_path / "a.tif", said, "class numbers", read=read_mask(NUMBERS))
+    assert "destroys its numbers" in text and "convert it to 8" not in text
+
+
+def test_unknown_numbers_are_named_as_they_are_stored(tmp_path):
+    odd_files.png(tmp_path / "a.png", LABELS + 1, 4)
+    said = refused(tmp_path / "a.png", "no class: #030303", read=read_mask(NUMBERS))
+    assert f"({(LABELS == 2).sum()} pixels)" in said
+
+
+def test_deep_masks_of_colours_are_to_be_saved_in_colours(tmp_path):
+    odd_files.png(tmp_path / "a.png", DEEP[..., :3], 16)
+    said = refused(tmp_path / "a.png", "16-bit", read=read_mask(SHADES))
+    assert "in the colours of the palette" in said
