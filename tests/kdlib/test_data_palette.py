@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdlib.data import DUBAI_PALETTE, Palette
@@ -10,6 +10,7 @@ from kdlib.data import DUBAI_PALETTE, Palette
 colours = st.tuples(*[st.integers(0, 255)] * 3)
 
 
+@settings(deadline=None)
 @given(st.lists(colours, min_size=2, max_size=255, unique=True), st.randoms())
 def test_any_palette_encodes_what_it_decodes(chosen, random):
     palette = Palette({f"class {i}": colour for i, colour in enumerate(chosen)})

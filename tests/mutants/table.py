@@ -252,14 +252,15 @@ MUTANTS = tuple(
         (
             "masks resized with interpolation",
             "kdlib/data/folder.py",
-            "    if image.shape != mask.shape:\n",
-            "    mask = np.asarray(Image.fromarray(mask).resize(image.shape[1::-1]))\n"
-            "    if image.shape != mask.shape:\n",
+            "        return one, other, _misfit(one, other, names[0])\n",
+            "        labels = Image.fromarray(other.pixels).resize(one.pixels.shape[1::-1])\n"
+            "        other = other._replace(pixels=np.asarray(labels))\n"
+            "        return one, other, _misfit(one, other, names[0])\n",
             "test_data_folder.py::test_sizes_that_differ",
         ),
         (
             "images paired with the masks of other tiles",
-            "kdlib/data/folder.py",
+            "kdlib/data/matching.py",
             "[(*key, images[key], masks[key]) for key in sorted(images)]",
             "[(*key, images[key], mask) for key, mask in "
             "zip(sorted(images), sorted(masks.values()), strict=True)]",
