@@ -120,15 +120,24 @@ def execute(notebook, name, *, limit, environment, folder):
 
 
 def prose_asker(client, told):
-    """Return a hook that asks the kernel for the numbers of each cell of prose it comes to.
+    """Return a hook that asks the kernel for the numbers in the prose.
 
-    They go into `told`, by the cell's place.
+    Prose often announces what the cells below it compute. So it is asked after those, and again
+    later as long as a name is missing. What comes goes into `told`, by the cell's place.
     """
+    waiting = {}
 
     async def ask(cell, cell_index):
-        if asked := prose.questions(cell):
-            message = client.kc.execute("", silent=True, user_expressions=asked)
-            told[cell_index] = prose.answers(await client.async_wait_for_reply(message))
+        last = cell is client.nb.cells[-1]
+        if cell.cell_type == "markdown" or last:
+            for place, asked in list(waiting.items()):
+                message = client.kc.execute("", silent=True, user_expressions=asked)
+                reply = await client.async_wait_for_reply(message)
+                if last or not prose.lacks_a_name(reply):
+                    told[place] = prose.answers(reply)
+                    del waiting[place]
+            if asked := prose.questions(cell):
+                waiting[cell_index] = asked
 
     return ask
 

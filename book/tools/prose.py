@@ -5,10 +5,11 @@ A number that a cell computed stands before a comment that says what it is::
     The student finds 84 %<!--= found := np.mean(recall["distilled"]) --> of the threes.
 
 Readers never see the comment, neither on a page nor in Colab. ``make store`` evaluates what stands
-after ``=`` where the prose stands, that is, after all cells above it, and rewrites the number
-before it. The number's own shape says how it is written: decimals, a sign, commas, percent. With a
-name (``found :=``) any page and any other chapter can repeat it, as ``84 %<!--= 02.found -->``, in
-a shape of its own; ``make stamp`` fills those in.
+after ``=`` where the prose stands, that is, after the cells directly below it, and later if a name
+is not defined there yet. Then it rewrites the number before the comment. The number's own shape
+says how it is written: decimals, a sign, commas, percent. With a name (``found :=``) any page and
+any other chapter can repeat it, as ``84 %<!--= 02.found -->``, in a shape of its own; ``make
+stamp`` fills those in.
 
 Numbers of other people that happen to be printed as well are marked ``877<!--typed: why -->``.
 """
@@ -170,11 +171,11 @@ def says_what_was_stored(notebook, name):
 
 
 def has_marks_that_can_be_evaluated(notebook, name):
-    """What a mark asks for is Python, and its names are assigned in a cell above it."""
+    """What a mark asks for is Python, and its names are assigned in a cell of the chapter."""
     known, problems = set(dir(builtins)), []
+    for cell in python_cells(notebook):
+        known |= assigned(cell.source)
     for cell in notebook.cells:
-        if cell.cell_type == "code" and "bootstrap" not in cell.metadata.get("tags", []):
-            known |= assigned(cell.source)
         for what in own(cell):
             try:
                 tree = ast.parse(expression(what), mode="eval")
@@ -183,8 +184,14 @@ def has_marks_that_can_be_evaluated(notebook, name):
                 continue
             inner = assigned(expression(what))
             names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-            problems += [f"{what!r} uses {n!r}, unknown there" for n in names - known - inner]
+            problems += [f"{what!r} uses {n!r}, unknown here" for n in names - known - inner]
     return problems
+
+
+def python_cells(notebook):
+    """Return the code cells but the bootstrap, which is no plain Python."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [cell for cell in cells if "bootstrap" not in cell.metadata.get("tags", [])]
 
 
 def assigned(source):
@@ -272,11 +279,10 @@ def same(said, shown):
 def literals(notebook):
     """Return the numbers that stand in the code."""
     found = set()
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and "bootstrap" not in cell.metadata.get("tags", []):
-            for node in ast.walk(ast.parse(cell.source)):
-                if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
-                    found.add(float(node.value))
+    for cell in python_cells(notebook):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+                found.add(float(node.value))
     return found
 
 
@@ -314,6 +320,12 @@ RULES = (says_what_was_stored, has_marks_that_can_be_evaluated)
 def questions(cell):
     """Return what to ask a kernel for, to fill in a cell: {mark: expression that gives a float}."""
     return {what: f"float({expression(what)})" for what in own(cell)}
+
+
+def lacks_a_name(reply):
+    """Tell whether a kernel could not answer because something is not defined yet."""
+    found = reply["content"].get("user_expressions", {}).values()
+    return any(answer.get("ename") == "NameError" for answer in found)
 
 
 def answers(reply):

@@ -51,13 +51,20 @@ def test_a_mark_is_filled_in_and_leaves_the_rest_alone():
         prose.filled("many <!--= n -->", {"n": 3})
 
 
-def test_storing_writes_the_number_as_it_is_where_the_prose_stands(tmp_path):
-    notebook = chapter_of("Found: 0 %<!--= n := share -->.")
+def test_storing_writes_the_number_as_it_is_after_the_cells_below_the_prose(tmp_path):
+    notebook = chapter_of("Found: 0 %<!--= n := share -->, later 0<!--= later -->.", "Now:")
     notebook.cells += [new_code_cell("share = 0.5"), new_markdown_cell("Then 0 %<!--= share -->.")]
+    notebook.cells += [new_code_cell("share, later = 0.25, 12"), new_markdown_cell("The end.")]
     cells = run(notebook, "full", tmp_path)
-    assert cells[2].source == "Found: 84 %<!--= n := share -->."
-    assert cells[2].metadata["values"] == {"n := share": 0.837}
-    assert cells[4].source == "Then 50 %<!--= share -->."
+    assert cells[5].source == "Then 25 %<!--= share -->."
+    assert cells[2].source == "Found: 25 %<!--= n := share -->, later 12<!--= later -->."
+    assert cells[2].metadata["values"] == {"n := share": 0.25, "later": 12.0}
+
+
+def test_prose_is_asked_before_a_later_cell_changes_what_it_is_about(tmp_path):
+    notebook = chapter_of("Found: 0 %<!--= share -->.", "Now another.")
+    notebook.cells.append(new_code_cell("share = 0.5"))
+    assert run(notebook, "full", tmp_path)[2].source == "Found: 84 %<!--= share -->."
 
 
 def test_a_smoke_run_leaves_the_prose_and_still_notices_a_mark_that_fails(tmp_path):
@@ -109,11 +116,11 @@ def test_a_number_that_was_changed_by_hand_or_never_stored_is_found():
         ("share", ""),
         ("half := share / 2", ""),
         ("sum(x > share for x in (1, 2))", ""),
-        ("shares", "unknown there"),
+        ("shares", "unknown here"),
         ("share +", "not an expression"),
     ],
 )
-def test_marks_are_python_with_names_from_above(what, said):
+def test_marks_are_python_with_names_of_the_chapter(what, said):
     problems = prose.has_marks_that_can_be_evaluated(chapter_of(f"0<!--= {what} -->"), "99")
     assert (said in problems[0]) if said else problems == []
 
