@@ -197,3 +197,16 @@ def test_the_record_that_comes_with_the_library_is_whole():
             assert {len(line["curve"][key]) for key in line["curve"]} == {len(steps)}
             hashes.add(line["data"]["hash"])
     assert len(hashes) == 1
+
+
+def test_a_used_optimiser_takes_a_larger_first_step(patches):
+    """By Adam's formula: both averages hold one gradient, and nothing is corrected any more."""
+    moved = []
+    for steps_before in (0, 11_600):
+        setting = dataclasses.replace(TINY, steps=1, dropout=0.0, steps_before=steps_before)
+        model, _ = collapse.train(setting, 0, patches, collapse.some(patches, 2))
+        keras.utils.set_random_seed(0)
+        before = setting.build().get_weights()
+        moved.append(max(np.abs(a - b).max() for a, b in zip(model.get_weights(), before)))
+    kept = 1 - 0.999**11_601  # of the average of squares
+    assert moved[1] / moved[0] == pytest.approx(0.1 / np.sqrt(0.001 / kept) / 1, rel=0.02)

@@ -69,7 +69,7 @@ def compiled(setting):
 
 
 _BUILT_ALIKE = {"name": "", "rate": 0.1, "warmup": 0, "batch": 1, "crop": 64, "steps": 1,
-                "labels": "own"}  # fmt: skip
+                "labels": "own", "steps_before": 0}  # fmt: skip
 
 
 @functools.cache
