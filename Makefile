@@ -80,7 +80,7 @@ gpu: $(VENV)/kdlib ## add to the environment what TensorFlow needs to use an NVI
 	$(BIN)/python -m pip install --quiet --constraint requirements/lock.txt "tensorflow[and-cuda]"
 
 bench: $(VENV)/kdlib ## time a step of distillation beside other ways. ARGS="--record"
-	$(BIN)/python -m kdbook.bench $(ARGS)
+	$(BIN)/python -m kdbook.recorders.bench $(ARGS)
 
 models: $(VENV)/kdlib ## write the networks that come with the library, from the study's record
 	$(BIN)/python -m kdbook.study.ship

@@ -25,7 +25,7 @@ _ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 if _ON_TENSORFLOW:
     import tensorflow as tf
 
-    from kdlib._one_pass import in_one_pass
+    from kdlib._compiled_objectives import in_one_pass
 
 
 @keras.saving.register_keras_serializable(package="kdlib")

@@ -22,11 +22,11 @@ from PIL import Image
 import kdlib
 from kdbook import explorers
 from kdbook.explorers import PIXELS, START, gradients
-from kdbook.plots import class_palette, style
-from kdbook.plots.data import pictures
-from kdbook.plots.segmentation import gallery
-from kdbook.plots.softening import gradient_bars
-from kdbook.study import collapse
+from kdbook.figures import class_palette, style
+from kdbook.figures.dataset import pictures
+from kdbook.figures.segmentation import gallery
+from kdbook.figures.soft_targets import gradient_bars
+from kdbook.recorders import collapse
 from kdlib import data, metrics, softening
 
 FIGURES = Path(__file__).resolve().parents[1] / "_figures"

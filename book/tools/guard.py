@@ -188,7 +188,7 @@ def has_alt_text(notebook, name):
         for output in cell.outputs:
             pictures = [kind for kind in output.get("data", {}) if kind.startswith("image/")]
             if pictures and "text/html" not in output.data:
-                problems.append(f"code cell {number} shows a bare {pictures[0]}: use plots.show")
+                problems.append(f"code cell {number} shows a bare {pictures[0]}: use figures.show")
         for kind, text in text_outputs(cell):
             images = BeautifulSoup(text, "html.parser").find_all("img") if "html" in kind else []
             if any(len(image.get("alt", "").split()) < 3 for image in images):

@@ -17,7 +17,7 @@ from PIL import Image
 
 import kdlib
 from kdbook.explorers import in_words
-from kdbook.plots import CLASS_COLORS, class_palette
+from kdbook.figures import CLASS_COLORS, class_palette
 from kdlib import data, metrics
 
 CAPTION = (

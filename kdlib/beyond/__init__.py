@@ -11,23 +11,23 @@ mean is the loss. A :class:`Term` makes a Keras loss of it, over logits or over 
 
 from functools import partial
 
+from kdlib.beyond.beyond_distiller import BeyondDistiller, with_features
 from kdlib.beyond.boundary import boundary_weight, boundary_weighted
 from kdlib.beyond.dark_knowledge import (
     boundary_distance,
     confusion_pairs,
     share_near_boundary,
 )
-from kdlib.beyond.distiller import BeyondDistiller, with_features
 from kdlib.beyond.features import attention, hint
 from kdlib.beyond.in_keras import TermDistillation
 from kdlib.beyond.logits import decoupled, squared_error, standardised
-from kdlib.beyond.relations import channel_wise, correlation, pair_wise
-from kdlib.beyond.teachers import (
+from kdlib.beyond.other_teachers import (
     ASSISTANT_FILTERS,
     MeanOfProbabilities,
     ensemble,
     multi_assistant_unet_model,
 )
+from kdlib.beyond.relations import channel_wise, correlation, pair_wise
 from kdlib.beyond.term import Term
 
 METHODS = {

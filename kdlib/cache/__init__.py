@@ -20,7 +20,7 @@ cache those.
 >>> history = distiller.fit(batches, verbose=0)  # the teacher is not run
 """
 
-from kdlib.cache.batches import CachedBatches
+from kdlib.cache.cached_batches import CachedBatches
 from kdlib.cache.identity import hash_of_images, hash_of_teacher
 from kdlib.cache.stores import STORES, decoded, encoded
 from kdlib.cache.targets import SoftTargets, read

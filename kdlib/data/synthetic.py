@@ -9,9 +9,8 @@ import concurrent.futures
 
 import numpy as np
 
-from kdlib.data import city_layers as layers
-from kdlib.data import city_paint, city_plan
-from kdlib.data.city_plan import Character
+from kdlib.data.city import layers, paint
+from kdlib.data.city.plan import Character, lay_out, water_depth
 from kdlib.data.imageset import ImageSet
 
 CREDIT = "Procedural city of kdlib: drawn by rule, no photograph"
@@ -77,14 +76,14 @@ def _draw(seed, tile, part, shape):
     character = CHARACTERS[tile % len(CHARACTERS)]
     canvas = layers.Canvas(rng, shape)
     sun = rng.choice((-1, 1), 2)
-    depth = city_plan.water_depth(rng, shape, character)
-    plan = city_plan.lay_out(rng, shape, character)
+    depth = water_depth(rng, shape, character)
+    plan = lay_out(rng, shape, character)
     free = plan.in_block & (depth < -0.06)
     layers.ground(rng, canvas, plan)
     layers.open_spaces(rng, canvas, plan, free)
     layers.houses(rng, canvas, plan, character, free, sun)
     bridge = layers.streets(rng, canvas, plan, depth)
     layers.water(rng, canvas, depth, bridge)
-    tables = city_paint.colour_table(tile_rng, rng)
-    image = city_paint.photograph(rng, tables, canvas.material, canvas.light, shape)
+    tables = paint.colour_table(tile_rng, rng)
+    image = paint.photograph(rng, tables, canvas.material, canvas.light, shape)
     return image, layers.as_drawn_by_hand(rng, canvas.labels.reshape(shape))

@@ -37,7 +37,7 @@ def pretrained(name, images="dubai"):
     ----------
     name : {"teacher", "student", "student-scratch", "coarse-student"}
         The student is distilled from the teacher; ``student-scratch`` was trained without one, with
-        the same budget; the coarse student is distilled too, see :mod:`kdlib.coarse`.
+        the same budget; the coarse student is distilled too, see :mod:`kdlib.coarse_unet`.
     images : {"dubai", "city"}
         What it was trained on: the photographs of Dubai, or the procedural city. It is the
         ``name`` of an :class:`kdlib.data.ImageSet`.

@@ -11,8 +11,8 @@ every model of the book is trained alike and a comparison between two of them is
 
 from kdlib.recipes.budget import RECIPES, Recipe, recipe
 from kdlib.recipes.callbacks import EpochSeeds, FairCurves
-from kdlib.recipes.teachers import save_teacher, trained_teacher
-from kdlib.recipes.training import BUILDERS, build, compile_alone, fit
+from kdlib.recipes.fitting import BUILDERS, build, compile_alone, fit
+from kdlib.recipes.trained_teachers import save_teacher, trained_teacher
 
 __all__ = [
     "BUILDERS",

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from kdbook import checks
-from kdbook.checks import chapter
 
 
 @pytest.fixture(autouse=True)
 def fresh_count(monkeypatch):
-    monkeypatch.setattr(chapter, "_made", 0)
+    monkeypatch.setattr(checks, "_made", 0)
 
 
 def test_a_claim_that_holds_is_printed_and_counted(capsys):

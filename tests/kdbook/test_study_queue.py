@@ -11,8 +11,9 @@ import time
 
 import pytest
 
-from kdbook import _database
-from kdbook.study import collapse, overview, queue, scale
+from kdbook import database
+from kdbook.recorders import collapse, equal_seconds
+from kdbook.study import overview, queue
 from kdbook.study.__main__ import main
 from kdbook.study.arms import Run
 from kdbook.study.plans import find
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalW
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(_database, "TRIES", 1)
+    monkeypatch.setattr(database, "TRIES", 1)
 
 
 def silence(folder, seconds=1000):
@@ -175,7 +176,7 @@ def test_a_run_that_ended_in_an_error_is_free_at_once(tmp_path):
 
 
 def broken(*_):
-    raise _database.FAULTS[-1]("the server is gone")
+    raise database.FAULTS[-1]("the server is gone")
 
 
 def test_a_database_that_fails_is_named_and_no_result_is_lost(tmp_path, monkeypatch):
@@ -231,7 +232,7 @@ def test_a_database_of_ones_own_leaves_the_folder_alone(tmp_path):
 
 def test_only_work_needs_optuna(tmp_path, monkeypatch, capsys):
     Queue(PLAN, tmp_path).take(RUN)
-    hide(monkeypatch, "optuna", "kdbook._database", "kdbook.study.queue")
+    hide(monkeypatch, "optuna", "kdbook.database", "kdbook.study.queue")
     out = ["--plan", "smoke", "--out", str(tmp_path)]
     assert main([*out, "--list"]) == 0
     captured = capsys.readouterr()
@@ -242,7 +243,7 @@ def test_only_work_needs_optuna(tmp_path, monkeypatch, capsys):
     assert main(out) == 1
     message = "needs the package optuna, which is not installed. Install it: python -m pip install"
     assert message in capsys.readouterr().err
-    for module in (collapse, scale):
+    for module in (collapse, equal_seconds):
         with pytest.raises(ImportError, match=message):
             module.main(["--out", str(tmp_path)])
 

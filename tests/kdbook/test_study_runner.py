@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from kdbook.study import bench, provenance, runner, searches
+from kdbook.study import provenance, runner, search_plans, workbench
 from kdbook.study.__main__ import main
 from kdbook.study.arms import Arm, Plan, Run
 from kdbook.study.overview import overview, seconds_left
@@ -97,7 +97,7 @@ def test_the_recorded_scores_are_those_of_the_saved_network(done):
     networks = {}
     for (arm, seed), line in by_name.items():
         network = tiny_study.builder(None, None, 0.1, "batch")
-        path = bench.weights_path(done, Run("smoke", arm, seed))
+        path = workbench.weights_path(done, Run("smoke", arm, seed))
         models.assign(network, models.read(path))
         networks[arm, seed] = network
         assert line["weights"] == models.digest(models.read(path))
@@ -130,7 +130,7 @@ def test_what_is_done_is_not_done_again(done, monkeypatch):
 
 
 def test_only_what_is_left_is_done(copy, monkeypatch):
-    monkeypatch.setattr(bench, "train", tiny_study.idle)
+    monkeypatch.setattr(workbench, "train", tiny_study.idle)
     keep(copy, lambda line: (line["arm"], line["seed"]) != ("scratch", 1))
     before = {json.dumps(line) for line in lines(copy)}
     assert work_through(SMOKE, copy, only=["scratch"], quiet=True) == []
@@ -146,7 +146,7 @@ def test_a_run_that_fails_does_not_stop_the_others(copy, monkeypatch, capsys):
             raise ValueError("the model returns NaN: its training diverged.")
         return tiny_study.idle(arm, split, seed, *rest)
 
-    monkeypatch.setattr(bench, "train", diverging)
+    monkeypatch.setattr(workbench, "train", diverging)
     assert main(["--plan", "smoke", "--out", str(copy), "--quiet"]) == 1
     said = capsys.readouterr().err
     assert "smoke-scratch-0 failed, the others go on: the model returns NaN" in said
@@ -158,7 +158,7 @@ def test_what_waits_for_a_failed_teacher_fails_too(tmp_path, monkeypatch):
     def diverging(*_):
         raise ValueError("diverged")
 
-    monkeypatch.setattr(bench, "train", diverging)
+    monkeypatch.setattr(workbench, "train", diverging)
     assert sorted(map(str, work_through(SMOKE, tmp_path, quiet=True))) == sorted(NAMES)
 
 
@@ -279,8 +279,8 @@ def test_several_workers_are_started_by_one_command(done):
 
 def test_a_result_that_another_worker_took_over_is_dropped(copy, monkeypatch, capsys):
     keep(copy, lambda line: (line["arm"], line["seed"]) != ("scratch", 1))
-    monkeypatch.setattr(bench, "train", tiny_study.idle)
-    do = bench.Bench.do
+    monkeypatch.setattr(workbench, "train", tiny_study.idle)
+    do = workbench.Bench.do
 
     def slow(self, run, callbacks):
         entry = do(self, run, callbacks)
@@ -291,7 +291,7 @@ def test_a_result_that_another_worker_took_over_is_dropped(copy, monkeypatch, ca
         Record(copy, SMOKE).append(entry | {"device": "another machine"})
         return entry
 
-    monkeypatch.setattr(bench.Bench, "do", slow)
+    monkeypatch.setattr(workbench.Bench, "do", slow)
     work_through(SMOKE, copy, quiet=True)
     assert "another worker took smoke-scratch-1 over" in capsys.readouterr().err
     assert [each["device"] for each in lines(copy)].count("another machine") == 1
@@ -340,14 +340,14 @@ def test_a_teacher_of_another_plan_is_named(tmp_path):
 
 def test_a_teacher_without_weights_is_named(copy):
     keep(copy, lambda line: line["arm"] == "teacher")
-    bench.weights_path(copy, Run("smoke", "teacher", 0)).unlink()
+    workbench.weights_path(copy, Run("smoke", "teacher", 0)).unlink()
     with pytest.raises(FileNotFoundError, match="is recorded, but its weights are missing"):
         work_through(SMOKE, copy, only=["scratch"], quiet=True)
 
 
 def test_a_teacher_with_other_weights_is_named(copy):
     keep(copy, lambda line: line["arm"] == "teacher")
-    path = bench.weights_path(copy, Run("smoke", "teacher", 0))
+    path = workbench.weights_path(copy, Run("smoke", "teacher", 0))
     weights = models.read(path)
     weights["logits/bias"] += 1
     models.write(path, weights)
@@ -357,7 +357,7 @@ def test_a_teacher_with_other_weights_is_named(copy):
 
 def test_a_teacher_in_a_broken_file_is_named(copy):
     keep(copy, lambda line: line["arm"] == "teacher")
-    path = bench.weights_path(copy, Run("smoke", "teacher", 0))
+    path = workbench.weights_path(copy, Run("smoke", "teacher", 0))
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ValueError, match="smoke-teacher-0.npz is damaged .* Put the whole file"):
         work_through(SMOKE, copy, only=["scratch"], quiet=True)
@@ -366,7 +366,7 @@ def test_a_teacher_in_a_broken_file_is_named(copy):
 def test_a_teacher_that_comes_with_the_library_needs_no_work_folder(copy, tmp_path, monkeypatch):
     keep(copy, lambda line: line["arm"] == "teacher")
     teacher = Run("smoke", "teacher", 0)
-    path = bench.weights_path(copy, teacher)
+    path = workbench.weights_path(copy, teacher)
     monkeypatch.setattr(models, "FOLDER", tmp_path)
     models.save(models.read(path), "teacher", "city", {"run": str(teacher)})
     path.unlink()
@@ -398,7 +398,7 @@ def test_the_number_of_workers_is_checked(capsys, count):
 
 def test_a_full_disk_ends_the_command_with_a_message(copy, monkeypatch, capsys):
     keep(copy, lambda line: (line["arm"], line["seed"]) != ("scratch", 1))
-    monkeypatch.setattr(bench, "train", tiny_study.idle)
+    monkeypatch.setattr(workbench, "train", tiny_study.idle)
 
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -477,14 +477,14 @@ def test_searches_of_many_arms_leave_the_test_images_alone():
     for name in ("sweep", "table", "methods-search"):
         assert PLANS[name].scored == ("validation",)
         crops = {arm.recipe.steps * arm.recipe.batch_size for arm in PLANS[name].arms}
-        assert crops == {searches.CROPS}
+        assert crops == {search_plans.CROPS}
     assert PLANS["coarse-search"].scored == ("validation",)
 
 
 def test_a_split_by_patch_is_drawn_by_the_seed(tmp_path):
     recipe = SMOKE.arms[0].recipe
     arms = (Arm("patch", recipe, split="patch"), Arm("tile", recipe, split="tile", held_out_tile=2))
-    made = bench.Bench(Plan("x", arms, (0,), source="small city", patch_size=64), tmp_path)
+    made = workbench.Bench(Plan("x", arms, (0,), source="small city", patch_size=64), tmp_path)
     first, other = (set(made.split(arms[0], s).test.image_index.tolist()) for s in (0, 1))
     assert first != other
     assert set(made.split(arms[1], 0).test.tile) == {2}

@@ -6,9 +6,9 @@ import pytest
 
 from kdbook.study import ship
 from kdbook.study.arms import Run
-from kdbook.study.bench import Bench
 from kdbook.study.plans import find
 from kdbook.study.runner import work_through
+from kdbook.study.workbench import Bench
 from kdlib import metrics, models
 from kdlib.data import VOID
 from tests.kdbook import tiny_study

@@ -8,16 +8,16 @@ import pytest
 from scipy import stats
 
 from kdbook.study.plans import find
-from kdbook.tune import anytime, density, engine, hyperband, methods, replay, space
+from kdbook.tune import anytime, density, engine, hyperband, replay, searchers, space
 from kdbook.tune.replay import Ledger, Spent, Table
 
 METHODS = [
-    methods.random_search,
-    methods.successive_halving,
-    methods.hyperband_search,
-    methods.bohb,
-    methods.tpe,
-    methods.tpe_hyperband,
+    searchers.random_search,
+    searchers.successive_halving,
+    searchers.hyperband_search,
+    searchers.bohb,
+    searchers.tpe,
+    searchers.tpe_hyperband,
 ]
 
 
@@ -196,7 +196,7 @@ def test_more_draws_than_values_are_an_error():
 
 
 def test_random_search_has_its_closed_form(table):
-    traces = replay.replay(methods.random_search, table, budget=80, repeats=2000)
+    traces = replay.replay(searchers.random_search, table, budget=80, repeats=2000)
     for draws in (1, 3, 10):
         found = traces[:, 8 * draws - 1]
         error = found.std(ddof=1) / math.sqrt(len(found))
@@ -207,8 +207,8 @@ def test_random_search_has_its_closed_form(table):
 def test_a_bracket_keeps_the_best_of_each_rung():
     scores = np.array([[0.4, 0.1], [0.1, 0.9], [0.3, 0.5], [0.2, 0.8]])
     ledger = Ledger(Table(np.zeros((4, 1)), scores), 100)
-    methods.run_bracket(
-        ledger, np.random.default_rng(0), hyperband.halving(4, 1, 2), methods.at_random
+    searchers.run_bracket(
+        ledger, np.random.default_rng(0), hyperband.halving(4, 1, 2), searchers.at_random
     )
     assert ledger.trained.tolist() == [2, 1, 2, 1]
     assert (ledger.spent, ledger.best[-1]) == (6, 0.5)
@@ -230,7 +230,7 @@ def test_every_method_ends_when_all_rows_are_tried(table, method):
     traces = replay.replay(method, small, budget=60, repeats=2, seed=3)
     again = replay.replay(method, small, budget=60, repeats=2, seed=3)
     np.testing.assert_array_equal(traces, again)
-    if method in (methods.random_search, methods.tpe):
+    if method in (searchers.random_search, searchers.tpe):
         assert (traces[:, -1] == small.final.max()).all()
 
 
@@ -260,7 +260,7 @@ def test_a_density_proposes_where_good_ones_are():
         def random(self):
             return 1.0
 
-    assert abs(points[methods.by_density(ledger, Never()), 0] - 0.8) < 0.15
+    assert abs(points[searchers.by_density(ledger, Never()), 0] - 0.8) < 0.15
 
 
 def test_a_shuffled_table_has_the_same_curves():

@@ -12,7 +12,7 @@ import optuna
 import pytest
 
 from kdbook.tune import __main__ as command
-from kdbook.tune import engine, recorded, report, search, space, storage
+from kdbook.tune import engine, live_search, recorded_search, search_report, search_storage, space
 from kdbook.tune.problem import Problem
 from kdlib.data import N_CLASSES
 from tests.kdbook import tiny_search
@@ -48,12 +48,12 @@ def test_the_space_of_the_engine_is_the_space():
 
 
 def test_a_search_goes_on_where_it_was(tmp_path):
-    search.work(tmp_path, PROBLEM, 2, quiet=True, trainer=Idle)
-    study = search.work(tmp_path, PROBLEM, 5, quiet=True, trainer=Idle)
-    assert len(study.trials) == 5 and storage.count(study, storage.DONE) == 5
+    live_search.work(tmp_path, PROBLEM, 2, quiet=True, trainer=Idle)
+    study = live_search.work(tmp_path, PROBLEM, 5, quiet=True, trainer=Idle)
+    assert len(study.trials) == 5 and search_storage.count(study, search_storage.DONE) == 5
     # Nothing is left to do: nothing is done.
-    search.work(tmp_path, PROBLEM, 5, quiet=True, trainer=None)
-    assert [path.name for path in tmp_path.iterdir()] == [storage.FILE]
+    live_search.work(tmp_path, PROBLEM, 5, quiet=True, trainer=None)
+    assert [path.name for path in tmp_path.iterdir()] == [search_storage.FILE]
     assert study.best_value == max(t.params["dropout"] for t in study.trials if t.value)
 
 
@@ -67,10 +67,10 @@ def test_the_trial_of_a_killed_worker_is_marked_and_taken_up(tmp_path):
     finally:
         worker.kill()
         worker.wait()
-    assert states(storage.study(tmp_path)) == [State.RUNNING]
-    study = search.work(tmp_path, PROBLEM, 1, quiet=True, trainer=Idle)
+    assert states(search_storage.study(tmp_path)) == [State.RUNNING]
+    study = live_search.work(tmp_path, PROBLEM, 1, quiet=True, trainer=Idle)
     dead, again = study.trials
-    assert dead.state == State.FAIL and again.state in storage.DONE
+    assert dead.state == State.FAIL and again.state in search_storage.DONE
     assert again.params == dead.params
 
 
@@ -81,15 +81,15 @@ def test_an_interrupted_trial_is_taken_up(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        search.work(tmp_path, PROBLEM, 2, quiet=True, trainer=Interrupted)
-    assert states(storage.study(tmp_path)) == [State.FAIL, State.WAITING]
-    study = search.work(tmp_path, PROBLEM, 1, quiet=True, trainer=Idle)
+        live_search.work(tmp_path, PROBLEM, 2, quiet=True, trainer=Interrupted)
+    assert states(search_storage.study(tmp_path)) == [State.FAIL, State.WAITING]
+    study = live_search.work(tmp_path, PROBLEM, 1, quiet=True, trainer=Idle)
     assert study.trials[1].params == study.trials[0].params
-    assert study.trials[1].state in storage.DONE
+    assert study.trials[1].state in search_storage.DONE
 
 
 def test_the_trial_of_a_living_worker_is_waited_for(tmp_path, monkeypatch):
-    study = storage.study(tmp_path, PROBLEM)
+    study = search_storage.study(tmp_path, PROBLEM)
     with warnings.catch_warnings(action="ignore"):  # that only optimize touches a trial
         theirs = study.ask(engine.distributions())
 
@@ -97,23 +97,23 @@ def test_the_trial_of_a_living_worker_is_waited_for(tmp_path, monkeypatch):
         """Let the other worker come to its end while this one waits."""
         study.tell(theirs, 0.4)
 
-    monkeypatch.setattr("kdbook.tune.search.time.sleep", finish)
-    search.work(tmp_path, PROBLEM, 1, quiet=True, trainer=None)
+    monkeypatch.setattr("kdbook.tune.live_search.time.sleep", finish)
+    live_search.work(tmp_path, PROBLEM, 1, quiet=True, trainer=None)
     assert states(study) == [State.COMPLETE]
 
 
 def test_another_problem_is_refused(tmp_path):
-    storage.study(tmp_path, PROBLEM)
+    search_storage.study(tmp_path, PROBLEM)
     other = Problem("small city", epochs=4, crops=80, crop=16)
     with pytest.raises(ValueError, match="epochs is 2 there and 4 here; crops is 40 there and 80"):
-        storage.study(tmp_path, other)
+        search_storage.study(tmp_path, other)
 
 
 def test_a_file_that_is_no_search_is_refused_and_left_alone(tmp_path):
-    (tmp_path / storage.FILE).write_text("something else")
+    (tmp_path / search_storage.FILE).write_text("something else")
     with pytest.raises(ConnectionError, match="search.db does not do its work: file is not a data"):
-        storage.study(tmp_path, PROBLEM)
-    assert (tmp_path / storage.FILE).read_text() == "something else"
+        search_storage.study(tmp_path, PROBLEM)
+    assert (tmp_path / search_storage.FILE).read_text() == "something else"
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_all_trials_see_as_many_crops():
 
 @pytest.fixture(scope="module")
 def trainer(tmp_path_factory):
-    with mock.patch.dict("kdlib.recipes.training.BUILDERS", student=builder):
-        yield search.Trainer(PROBLEM, tmp_path_factory.mktemp("search"))
+    with mock.patch.dict("kdlib.recipes.fitting.BUILDERS", student=builder):
+        yield live_search.Trainer(PROBLEM, tmp_path_factory.mktemp("search"))
 
 
 class Trial(optuna.trial.FixedTrial):
@@ -164,7 +164,7 @@ def test_a_trial_is_trained_judged_and_scored(trainer, monkeypatch):
     trial = Trial()
     seen = []
     monkeypatch.setattr(
-        "kdbook.tune.search.metrics.predict_labels",
+        "kdbook.tune.live_search.metrics.predict_labels",
         lambda network, patches: seen.append(patches) or patches.labels,
     )
     assert trainer(trial) == 1.0  # the labels themselves, all five classes or those that are there
@@ -174,7 +174,7 @@ def test_a_trial_is_trained_judged_and_scored(trainer, monkeypatch):
 
 def test_a_trial_is_stopped_by_the_pruner(trainer):
     trial = Trial(stop=True)
-    judge = search.Judge(trial, trainer.split.validation, PROBLEM)
+    judge = live_search.Judge(trial, trainer.split.validation, PROBLEM)
     judge.set_model(network(2, 1, N_CLASSES, 64))
     with pytest.raises(optuna.TrialPruned):
         judge.on_epoch_end(0, {"loss": 1.0})
@@ -186,7 +186,7 @@ def test_a_trial_is_stopped_by_the_pruner(trainer):
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_a_training_that_diverged_is_stopped_with_a_score_of_nothing(trainer, epoch):
     trial = Trial()
-    judge = search.Judge(trial, trainer.split.validation, PROBLEM)
+    judge = live_search.Judge(trial, trainer.split.validation, PROBLEM)
     with pytest.raises(optuna.TrialPruned):
         judge.on_epoch_end(epoch, {"loss": math.nan})
     assert trial.told == [(epoch + 1, 0.0)]
@@ -204,15 +204,15 @@ def finished(value, dropout=0.1, state=State.COMPLETE, step=1):
 
 
 def test_the_report_says_what_was_found(tmp_path):
-    study = storage.study(tmp_path, PROBLEM)
-    assert report.report(study).endswith("no training has come to its end yet")
+    study = search_storage.study(tmp_path, PROBLEM)
+    assert search_report.report(study).endswith("no training has come to its end yet")
     for trial in (
         finished(0.2), finished(None, state=State.PRUNED), finished(0.5, 0.3), finished(0.4),
         finished(None, state=State.FAIL),
     ):  # fmt: skip
         study.add_trial(trial)
-    assert report.anytime(study) == [(2, 0.2), (3, 0.2), (5, 0.5), (7, 0.5)]
-    lines = report.report(study).splitlines()
+    assert search_report.anytime(study) == [(2, 0.2), (3, 0.2), (5, 0.5), (7, 0.5)]
+    lines = search_report.report(study).splitlines()
     assert lines[0] == "3 finished, 1 stopped early, 1 failed, 0 running; 7 epochs trained"
     assert lines[1] == "best: trial 2, mean IoU 0.5000 on the validation images"
     assert lines[2] == "  Adam at rate 0.01, batch 8, dropout 0.3, α = 0.5, T = 2"
@@ -221,14 +221,14 @@ def test_the_report_says_what_was_found(tmp_path):
 
 
 def test_a_search_is_written_and_read_again(tmp_path, capsys):
-    study = storage.study(tmp_path, PROBLEM)
+    study = search_storage.study(tmp_path, PROBLEM)
     path = tmp_path / "search.jsonl"
     assert run("--out", tmp_path, "--record", path) == 1
     assert "nothing to write" in capsys.readouterr().err and not path.exists()
     for trial in (finished(0.2), finished(None, state=State.PRUNED), finished(0.5, 0.3)):
         study.add_trial(trial)
     assert run("--out", tmp_path, "--record", path) == 0
-    assert report.report(recorded.read(path)) == report.report(study)
+    assert search_report.report(recorded_search.read(path)) == search_report.report(study)
     head, *lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert head["problem"]["crops"] == 40 and head["versions"]["optuna"] == optuna.__version__
     assert [line["state"] for line in lines] == ["COMPLETE", "PRUNED", "COMPLETE"]
@@ -238,16 +238,16 @@ def test_a_search_is_written_and_read_again(tmp_path, capsys):
 def test_a_file_that_is_no_written_search_is_an_error(tmp_path, text):
     (tmp_path / "x").write_text(text)
     with pytest.raises(ValueError, match="is no written search"):
-        recorded.read(tmp_path / "x")
+        recorded_search.read(tmp_path / "x")
 
 
 def test_what_decides_the_score_matters_most(tmp_path):
-    study = storage.study(tmp_path, PROBLEM)
+    study = search_storage.study(tmp_path, PROBLEM)
     for place in range(20):
         study.add_trial(finished(place / 40, dropout=place / 40))
-    shares = report.importance(study)
+    shares = search_report.importance(study)
     assert max(shares, key=shares.get) == "dropout"
-    assert f"  dropout       {shares['dropout']:6.2f}" in report.report(study)
+    assert f"  dropout       {shares['dropout']:6.2f}" in search_report.report(study)
 
 
 def run(*arguments):
@@ -255,15 +255,15 @@ def run(*arguments):
 
 
 def test_the_command_searches_and_reports(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("kdbook.tune.search.Trainer", Idle)
-    monkeypatch.setattr(search.work, "__defaults__", (False, Idle, None))
+    monkeypatch.setattr("kdbook.tune.live_search.Trainer", Idle)
+    monkeypatch.setattr(live_search.work, "__defaults__", (False, Idle, None))
     tiny = ("--images", "small city", "--epochs", 2, "--crops", 40, "--crop", 16)
     assert run("--out", tmp_path, "--trials", 3, *tiny) == 0
     captured = capsys.readouterr()
     assert "best: trial" in captured.out and "3/3" in captured.err
     assert run("--out", tmp_path, "--report") == 0
     assert capsys.readouterr().out == captured.out
-    problem = json.loads(storage.study(tmp_path).user_attrs["problem"])
+    problem = json.loads(search_storage.study(tmp_path).user_attrs["problem"])
     assert problem["epochs"] == 2 and problem["images"] == "small city"
     assert run("--out", tmp_path) == 1  # the defaults are another problem
     assert "holds the search of another problem" in capsys.readouterr().err
@@ -312,12 +312,12 @@ def test_a_stopped_command_says_how_to_go_on(tmp_path, monkeypatch, capsys):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kdbook.tune.search.work", stop)
+    monkeypatch.setattr("kdbook.tune.live_search.work", stop)
     assert run("--out", tmp_path, "--images", "city", "--quiet") == 130
     assert "The same command goes on" in capsys.readouterr().err
 
 
 def test_without_optuna_the_message_names_it(monkeypatch):
-    hide(monkeypatch, "optuna", "kdbook._database", "kdbook.tune.engine")
+    hide(monkeypatch, "optuna", "kdbook.database", "kdbook.tune.engine")
     with pytest.raises(ImportError, match="needs the package optuna.* pip install optuna$"):
         __import__("kdbook.tune.engine")

@@ -11,7 +11,7 @@ from PIL import Image
 from project import ROOT
 
 from kdbook import explorers, widgets
-from kdbook.plots.style import class_palette
+from kdbook.figures.style import class_palette
 from kdlib import softening
 
 

@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from kdbook.tune import search, storage
+from kdbook.tune import live_search, search_storage
 from kdbook.tune.problem import Problem
 
 PROBLEM = Problem("small city", epochs=2, crops=40, crop=16)
@@ -12,9 +12,9 @@ PROBLEM = Problem("small city", epochs=2, crops=40, crop=16)
 
 def make_quick(setattr):
     """Make dead workers noticed after two seconds; by monkeypatch's setattr."""
-    setattr(storage, "BEAT", 1)
-    setattr(storage, "STALE", 2)
-    setattr(storage, "WAIT", 0.1)
+    setattr(search_storage, "BEAT", 1)
+    setattr(search_storage, "STALE", 2)
+    setattr(search_storage, "WAIT", 0.1)
 
 
 class Idle:
@@ -25,7 +25,7 @@ class Idle:
 
     def __call__(self, trial):
         trial.report(0.1, 1)
-        return search.suggest(trial).dropout
+        return live_search.suggest(trial).dropout
 
 
 class Stuck(Idle):
@@ -36,11 +36,11 @@ class Stuck(Idle):
         self.mark = Path(folder) / "begun"
 
     def __call__(self, trial):
-        search.suggest(trial)
+        live_search.suggest(trial)
         self.mark.touch()
         time.sleep(600)
 
 
 if __name__ == "__main__":
     make_quick(setattr)
-    search.work(sys.argv[1], PROBLEM, trials=1, quiet=True, trainer=Stuck)
+    live_search.work(sys.argv[1], PROBLEM, trials=1, quiet=True, trainer=Stuck)

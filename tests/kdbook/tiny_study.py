@@ -2,7 +2,7 @@
 
 import sys
 
-from kdbook.study import bench, queue, record, runner
+from kdbook.study import queue, record, runner, workbench
 from kdbook.study.__main__ import main
 from kdlib import recipes
 from kdlib.unet import unet
@@ -42,5 +42,5 @@ if __name__ == "__main__":
     make_small(setattr)
     if "--idle" in sys.argv:
         sys.argv.remove("--idle")
-        bench.train = idle
+        workbench.train = idle
     sys.exit(main())

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kdlib.coarse import BLOCK, PixelShuffle, multi_coarse_student_unet_model
+from kdlib.coarse_unet import BLOCK, PixelShuffle, multi_coarse_student_unet_model
+from kdlib.deploy.footprint import multiply_adds
 from kdlib.distiller import Distiller
-from kdlib.footprint import multiply_adds
 from kdlib.unet import logits_model, multi_student_unet_model
 from tests.kdlib.small import CLASSES, SIZE, batch, network
 

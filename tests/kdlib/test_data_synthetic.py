@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from kdlib import data
-from kdlib.data import city_layers, city_plan, synthetic
+from kdlib.data import synthetic
+from kdlib.data.city import layers, plan
 from kdlib.data.synthetic import CHARACTERS, city
 
 
@@ -130,7 +131,7 @@ def test_after_eight_tiles_the_characters_come_round_with_other_images():
 
 def test_smooth_noise_is_smooth_and_has_the_values_of_its_grid():
     rng = np.random.default_rng(0)
-    noise = city_plan.smooth_noise(rng, (64, 96), 4)
+    noise = plan.smooth_noise(rng, (64, 96), 4)
     grid = np.random.default_rng(0).standard_normal((5, 5), dtype=np.float32)
     # Pixel 16 lies half a pixel past a grid point of the 4 cells on 64 pixels.
     fraction = np.float32(0.5 / 16)
@@ -145,7 +146,7 @@ def test_smooth_noise_is_smooth_and_has_the_values_of_its_grid():
 
 def test_a_moved_picture_repeats_its_rim():
     picture = np.arange(9).reshape(3, 3)
-    moved = city_layers._moved(picture, (1, -1))
+    moved = layers._moved(picture, (1, -1))
     assert moved.tolist() == [[1, 2, 2], [1, 2, 2], [4, 5, 5]]
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import kdlib
-from kdlib import data, export, inference, metrics
+from kdlib import data, metrics
+from kdlib.deploy import export, inference
 from tests.kdlib.small import network
 
 CITY = data.cut(data.synthetic.city(n_images=2, size=64, seed=3), size=32)
@@ -177,7 +178,9 @@ class _Without:
 
 
 def test_files_that_cannot_be_loaded(tmp_path):
-    with pytest.raises(FileNotFoundError, match="a.onnx is no file. kdlib.export.write makes one"):
+    with pytest.raises(
+        FileNotFoundError, match="a.onnx is no file. kdlib.deploy.export.write makes one"
+    ):
         inference.load(tmp_path / "a.onnx")
     with pytest.raises(ValueError, match="suffix '.pb'; expected '.tflite' or '.onnx'"):
         inference.load(tmp_path / "a.pb")
@@ -204,6 +207,8 @@ def test_what_an_exported_model_refuses():
 
 
 def test_running_a_file_imports_neither_keras_nor_tensorflow():
-    program = "import sys, kdlib.inference; print({'keras', 'tensorflow'} & set(sys.modules))"
+    program = (
+        "import sys, kdlib.deploy.inference; print({'keras', 'tensorflow'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr

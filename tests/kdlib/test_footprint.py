@@ -6,8 +6,9 @@ import time
 import keras
 import pytest
 
-from kdlib import data, export, footprint, inference, unet
-from kdlib.coarse import multi_coarse_student_unet_model
+from kdlib import data, unet
+from kdlib.coarse_unet import multi_coarse_student_unet_model
+from kdlib.deploy import export, footprint, inference
 from tests.kdlib.small import network
 
 

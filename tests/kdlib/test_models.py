@@ -9,11 +9,11 @@ import pytest
 
 import kdlib
 from kdbook.study import ship
-from kdbook.study.bench import check_teacher
+from kdbook.study.arm_table import read, table
 from kdbook.study.plans import find
 from kdbook.study.record import RESULTS, Record
 from kdbook.study.ship import TOLERANCE
-from kdbook.study.table import read, table
+from kdbook.study.workbench import check_teacher
 from kdlib import data, metrics, models, recipes
 from kdlib.data import CLASS_NAMES, N_CLASSES, VOID
 

@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from kdlib import data, tiles
-from kdlib.coarse import multi_coarse_student_unet_model
-from kdlib.inference import ExportedModel
+from kdlib import data
+from kdlib.coarse_unet import multi_coarse_student_unet_model
+from kdlib.deploy import tiles
+from kdlib.deploy.inference import ExportedModel
 from tests.kdlib.small import network
 
 

@@ -8,7 +8,7 @@ import quiz
 from bs4 import BeautifulSoup
 from project import ROOT, chapters
 
-from kdbook import checklist
+from kdbook.clinic import checklist
 
 PATHS = chapters()
 FILES = [quiz.file_of(path.name) for path in PATHS]

@@ -8,7 +8,7 @@ import pytest
 from gpu import not_used
 from project import GPU_RECORD, RECORD, ROOT, chapters
 
-from kdbook import checklist
+from kdbook.clinic import checklist
 
 WORDS = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "half a": 0.5}
 BOOK = ROOT / "book"

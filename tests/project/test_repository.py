@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import kdlib_api
@@ -14,9 +15,9 @@ import yaml
 from guard import MACHINE_PATH
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from project import ROOT, repository
+from project import ROOT, chapters, repository
 
-from kdbook.study import plans, table
+from kdbook.study import arm_table, plans
 
 BIN = Path(sys.executable).parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -133,6 +134,24 @@ def test_the_library_never_imports_the_laboratory():
     assert [path for path in sources if pattern.search(path.read_text(encoding="utf-8"))] == []
 
 
+def test_a_name_stands_for_one_module():
+    """So that nobody has to rename one while importing it."""
+    names = Counter(
+        path.stem.lstrip("_")
+        for package in (ROOT / "kdlib", ROOT / "book" / "kdbook")
+        for path in package.rglob("*.py")
+        if not path.stem.startswith("__")
+    )
+    assert len(names) > 100
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_chapters_rename_nothing_of_ours():
+    for path in chapters():
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"(?:from|import) kd(?:lib|book)\b[^\n]*? as ", text), path.name
+
+
 # They need the photographs, the network or a training, or write into the library itself.
 WITHOUT_EXAMPLE = {
     "kdlib.data.download.fetch",
@@ -143,11 +162,14 @@ WITHOUT_EXAMPLE = {
 }
 
 
+PROGRAMS = ("kdbook.study", "kdbook.recorders", "kdbook.database")
+
+
 def test_every_public_function_and_class_has_an_example():
-    """The doctests run it. The study is left out: it is a program, and its parts need records."""
+    """The doctests run it. Left out are the parts of programs that need records."""
     without = set()
     for module, names in kdlib_api.contents().items():
-        for name in names if not module.startswith("kdbook.study") else ():
+        for name in names if not module.startswith(PROGRAMS) else ():
             value = getattr(importlib.import_module(module), name)
             if inspect.isclass(value) or inspect.isroutine(value):
                 without |= {f"{module}.{name}"} if ">>> " not in (value.__doc__ or "") else set()
@@ -159,7 +181,7 @@ def test_what_the_landing_page_says_came_out_is_what_is_recorded():
     said = ("five seeds cannot tell the distilled", "a gain of 2 points of mean IoU is excluded")
     assert all(each in text for each in said)
     plan = plans.find("main")
-    rows = {(row.arm, row.score): row for row in table.table(plan, table.read(plan))}
+    rows = {(row.arm, row.score): row for row in arm_table.table(plan, arm_table.read(plan))}
     found = rows["distilled", "mean IoU"]
-    assert len(found.seeds) == 5 and table.in_words(found.difference) == "cannot tell"
+    assert len(found.seeds) == 5 and arm_table.in_words(found.difference) == "cannot tell"
     assert found.difference.high < 0.02

@@ -5,7 +5,7 @@ writes it for the pages, where scripts draw from it; :mod:`kdbook.widgets` draws
 there is a kernel.
 """
 
-from kdbook.explorers.collapse import RUNS, the_collapse
+from kdbook.explorers.collapse_runs import RUNS, the_collapse
 from kdbook.explorers.networks import NETWORKS, count_right, teacher_and_student, temperature
 from kdbook.explorers.objectives import PIXELS, START, gradients, two_objectives
 from kdbook.explorers.packing import class_colors, described, in_words, pack, photograph, unpack

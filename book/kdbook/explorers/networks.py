@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from kdbook.explorers.packing import class_colors, described, in_words, pack, photograph
-from kdbook.plots.style import MODEL_COLORS
+from kdbook.figures.style import MODEL_COLORS
 from kdlib import data, metrics, softening, unet
 
 NETWORKS = {

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kdbook.explorers.packing import class_colors
-from kdbook.plots.style import CLASS_COLORS
+from kdbook.figures.style import CLASS_COLORS
 from kdlib import softening
 
 START = {"alpha": 0.1, "temperature": 4.0}

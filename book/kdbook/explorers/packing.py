@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from kdbook.plots.style import CLASS_COLORS
+from kdbook.figures.style import CLASS_COLORS
 from kdlib import data
 
 _LONGEST = 32

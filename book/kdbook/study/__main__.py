@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 
 from kdbook.study import workers
-from kdbook.study.cost import costs
-from kdbook.study.cost import render as render_costs
+from kdbook.study.arm_table import read, render, table
 from kdbook.study.overview import overview
 from kdbook.study.plans import PLANS, find
 from kdbook.study.record import RESULTS, Record
 from kdbook.study.runner import check_settings, work_through
-from kdbook.study.table import read, render, table
+from kdbook.study.training_costs import costs
+from kdbook.study.training_costs import render as render_costs
 
 
 def main(arguments=None):

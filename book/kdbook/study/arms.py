@@ -128,7 +128,7 @@ class Plan:
         test images alone.
     keeps_logits : bool
         Whether the teacher is asked once for the batches of a seed, and its logits are kept in
-        float16 for all arms (:mod:`kdbook.study.kept`), instead of being run in every step.
+        float16 for all arms (:mod:`kdbook.study.kept_logits`), instead of being run in every step.
 
     Examples
     --------

@@ -7,7 +7,7 @@ takes four to seven minutes on one of them.
 
 import dataclasses
 
-from kdbook.study import coarse, methods, searches
+from kdbook.study import coarse_plans, method_plans, search_plans
 from kdbook.study.arms import Arm, Plan, Run
 from kdlib.recipes import RECIPES, Recipe
 
@@ -85,7 +85,7 @@ STUDENT_SEARCH = Plan(
         ),
         # The best of these at other rates, with one seed.
         *(
-            Arm(methods.tried("no-dropout", rate), _with(_STUDENT, learning_rate=rate),
+            Arm(method_plans.tried("no-dropout", rate), _with(_STUDENT, learning_rate=rate),
                 baseline=None, seeds=(100,))
             for rate in (0.0017, 0.005, 0.045)
         ),
@@ -98,7 +98,7 @@ STUDENT_SEARCH = Plan(
 RATES = Plan(
     "rates",
     tuple(
-        dataclasses.replace(arm, name=methods.tried(arm.name, rate), baseline=None)
+        dataclasses.replace(arm, name=method_plans.tried(arm.name, rate), baseline=None)
         for rate in (0.005, 0.015, 0.045)
         for arm in (
             _taught("distilled", _with(_STUDENT, learning_rate=rate)),
@@ -199,7 +199,7 @@ CITY = Plan(
         _teacher("teacher", _with(_FAST, dropout=0.0, epochs=6)),
         Arm("scratch", _with(STUDENT, **_SHORT), baseline=None),
         _taught("distilled", _with(TAUGHT, **_SHORT)),
-        coarse.shaped(_taught("coarse", _with(TAUGHT, **_SHORT)), baseline=None),
+        coarse_plans.shaped(_taught("coarse", _with(TAUGHT, **_SHORT)), baseline=None),
     ),
     seeds=(0,),
     source="city",
@@ -222,26 +222,26 @@ SPLITS = Plan(
 """One recipe of the teacher under three ways to divide the patches: three seeds each by image and
 by patch, one for each tile."""
 
-SWEEP = searches.sweep(STUDENT, TAUGHT, DUBAI_TEACHER)
+SWEEP = search_plans.sweep(STUDENT, TAUGHT, DUBAI_TEACHER)
 """Which temperature and which α, judged on validation images."""
 
-TABLE = searches.table(TAUGHT, DUBAI_TEACHER)
+TABLE = search_plans.table(TAUGHT, DUBAI_TEACHER)
 """Configurations to replay searches on, judged on validation images."""
 
-METHODS_SEARCH = methods.search(STUDENT, TAUGHT, DUBAI_TEACHER)
+METHODS_SEARCH = method_plans.search(STUDENT, TAUGHT, DUBAI_TEACHER)
 """Rate and weight of each method beyond logits, judged on validation images."""
 
-METHODS = methods.comparison(STUDENT, TAUGHT, SHORT_TEACHER, DUBAI_TEACHER)
+METHODS = method_plans.comparison(STUDENT, TAUGHT, SHORT_TEACHER, DUBAI_TEACHER)
 """The methods beyond logits, other teachers and images without labels, at a fifth of the steps of
 main."""
 
-COARSE_SEARCH = coarse.search(MAIN)
+COARSE_SEARCH = coarse_plans.search(MAIN)
 """The rates of a student that is made for speed, judged on validation images."""
 
-COARSE = coarse.comparison(MAIN)
+COARSE = coarse_plans.comparison(MAIN)
 """The comparison of main for that student, without the distracted teacher."""
 
-COARSE_LONG = coarse.longer(MAIN)
+COARSE_LONG = coarse_plans.longer(MAIN)
 """Four times the steps, at the temperature of the sweep: did it learn too little of its teacher?"""
 
 CONFIRM = Plan(

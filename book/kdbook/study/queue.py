@@ -13,10 +13,10 @@ import datetime
 import threading
 import time
 
-from kdbook import _database
+from kdbook import database
 from kdbook.study.record import make_work_folder, queue_file
 
-optuna = _database.optuna
+optuna = database.optuna
 _State = optuna.trial.TrialState
 
 BEAT = 10
@@ -60,8 +60,8 @@ class Queue:
         if storage is None:
             make_work_folder(path.parent)
         self.url = storage or f"sqlite:///{path}"
-        self.storage = _database.storage(self.url, BEAT, STALE)
-        with _database.reached(self.url):
+        self.storage = database.storage(self.url, BEAT, STALE)
+        with database.reached(self.url):
             self.study = optuna.create_study(
                 storage=self.storage, study_name=f"plan-{plan.name}", load_if_exists=True
             )
@@ -79,7 +79,7 @@ class Queue:
             None if another worker has it, or had it a moment ago: then the record may not show it
             yet.
         """
-        with _database.reached(self.url):
+        with database.reached(self.url):
             trials = self._trials(run)
             if not any(trial.state == _State.WAITING or _taken(trial) for trial in trials):
                 self.study.enqueue_trial({}, user_attrs={"run": str(run)})
@@ -101,7 +101,7 @@ class Queue:
 
     def running(self):
         """Return the names of the runs that living workers have."""
-        with _database.reached(self.url):
+        with database.reached(self.url):
             return {t.user_attrs["run"] for t in self._trials() if t.state == _State.RUNNING}
 
     def _trials(self, run=None):
@@ -135,7 +135,7 @@ class Claim:
             no_news.append(ConnectionError)
         # Optuna wants a value of a trial that is complete: the seconds that it took.
         values = [time.monotonic() - self._start] if self._end == _State.COMPLETE else None
-        with contextlib.suppress(*no_news), _database.reached(self.queue.url):
+        with contextlib.suppress(*no_news), database.reached(self.queue.url):
             self.queue.storage.set_trial_state_values(self.trial, self._end, values)
 
     def fail(self):
@@ -150,12 +150,12 @@ class Claim:
         """
         try:
             return self.queue.storage.get_trial(self.trial).state == _State.RUNNING
-        except _database.FAULTS:
+        except database.FAULTS:
             return True
 
     def _beat(self):
         while not self._over.wait(BEAT):
-            with contextlib.suppress(*_database.FAULTS):  # tried again at the next beat
+            with contextlib.suppress(*database.FAULTS):  # tried again at the next beat
                 self.queue.storage.record_heartbeat(self.trial)
 
 

@@ -5,8 +5,8 @@ import time
 import keras
 from tqdm import tqdm
 
-from kdbook.study.bench import Bench, check_teacher
 from kdbook.study.record import Record, make_work_folder, notice
+from kdbook.study.workbench import Bench, check_teacher
 
 WAIT = 5
 """Seconds between two looks at runs that other workers have."""

@@ -9,9 +9,9 @@ import sys
 
 from kdbook.study import scoring
 from kdbook.study.arms import Run
-from kdbook.study.bench import Bench
 from kdbook.study.plans import DUBAI_TEACHER, find
 from kdbook.study.record import RESULTS, Record
+from kdbook.study.workbench import Bench
 from kdlib import metrics, models
 from kdlib.data import CLASS_NAMES, VOID
 
@@ -75,7 +75,7 @@ def ship(bench, run, name, images):
 
     Parameters
     ----------
-    bench : kdbook.study.bench.Bench
+    bench : kdbook.study.workbench.Bench
         Of the plan of the run.
     run : kdbook.study.arms.Run
         A recorded one, whose weights are in the work folder.

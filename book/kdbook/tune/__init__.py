@@ -3,10 +3,13 @@
 - :mod:`kdbook.tune.sweep` and :mod:`kdbook.tune.chance`: a sweep of T and α, and its luck;
 - :mod:`kdbook.tune.space`: the configurations that a search chooses from;
 - :mod:`kdbook.tune.hyperband` and :mod:`kdbook.tune.density`: the parts of BOHB, in a few lines;
-- :mod:`kdbook.tune.replay` and :mod:`kdbook.tune.methods`: searches on a table of trainings;
-- :mod:`kdbook.tune.engine`, :mod:`kdbook.tune.problem`, :mod:`kdbook.tune.storage`,
-  :mod:`kdbook.tune.search`, :mod:`kdbook.tune.report`, :mod:`kdbook.tune.recorded`: a live search
-  with Optuna, and what it found. ``python -m kdbook.tune`` is the command.
+- :mod:`kdbook.tune.replay` and :mod:`kdbook.tune.searchers`: searches on a table of trainings;
+- :mod:`kdbook.tune.engine`, :mod:`kdbook.tune.problem`, :mod:`kdbook.tune.search_storage`,
+  :mod:`kdbook.tune.live_search`, :mod:`kdbook.tune.search_report` and
+  :mod:`kdbook.tune.recorded_search`: a live search with Optuna, and what it found.
+  ``python -m kdbook.tune`` is the command.
+
+Not here: the trainings themselves, which are those of :mod:`kdbook.study`.
 """
 
 import kdlib.runtime  # noqa: F401 first of all, since it keeps TensorFlow quiet while it is imported

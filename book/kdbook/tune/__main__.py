@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from kdbook.study import workers
-from kdbook.study.bench import SOURCES
+from kdbook.study.workbench import SOURCES
 from kdbook.tune import space
 from kdbook.tune.problem import Problem
 
@@ -39,24 +39,31 @@ def main(arguments=None):
 
 
 def _act(options):
-    from kdbook.tune import recorded, report, search, storage  # they need Optuna
+    from kdbook.tune import (  # they need Optuna
+        live_search,
+        recorded_search,
+        search_report,
+        search_storage,
+    )
 
     if options.record:
-        recorded.write(storage.study(options.out, url=options.storage), options.record)
+        recorded_search.write(
+            search_storage.study(options.out, url=options.storage), options.record
+        )
         return 0
     if options.report:
-        print(report.report(storage.study(options.out, url=options.storage)))
+        print(search_report.report(search_storage.study(options.out, url=options.storage)))
         return 0
     problem = Problem(**{name: getattr(options, name) for name in FIELDS})
     # Before any worker: two that make the same file at once get in each other's way.
-    study = storage.study(options.out, problem, options.storage)
+    study = search_storage.study(options.out, problem, options.storage)
     if options.workers > 1:
         status = _start_workers(options)
     else:
-        search.work(options.out, problem, options.trials, options.quiet, url=options.storage)
+        live_search.work(options.out, problem, options.trials, options.quiet, url=options.storage)
         status = 0
     if not options.quiet:
-        print(report.report(study))
+        print(search_report.report(study))
     return status
 
 

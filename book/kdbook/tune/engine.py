@@ -11,7 +11,7 @@ calls the best 15 % good; TPE draws the first points of each bracket at random, 
 
 import numpy as np
 
-from kdbook._database import optuna
+from kdbook.database import optuna
 from kdbook.tune import space
 
 ETA = 2

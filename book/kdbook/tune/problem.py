@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from kdbook.study.bench import SOURCES
+from kdbook.study.workbench import SOURCES
 from kdbook.tune import space
 
 
@@ -13,7 +13,7 @@ class Problem:
     Parameters
     ----------
     images : str
-        A key of :data:`kdbook.study.bench.SOURCES`.
+        A key of :data:`kdbook.study.workbench.SOURCES`.
     epochs : int
         Of a training that is not stopped.
     crops : int

@@ -102,7 +102,7 @@ def from_record(runs):
     Parameters
     ----------
     runs : dict of Run to dict
-        As :func:`kdbook.study.table.read` returns it; one seed of each arm.
+        As :func:`kdbook.study.arm_table.read` returns it; one seed of each arm.
 
     Returns
     -------
@@ -211,7 +211,7 @@ def replay(method, table, budget, repeats, seed=0):
     ----------
     method : callable
         ``method(ledger, rng)`` searches until the ledger raises :class:`Spent`:
-        see :mod:`kdbook.tune.methods`.
+        see :mod:`kdbook.tune.searchers`.
     table : Table
     budget : int
         Epochs of each repeat.
@@ -226,7 +226,7 @@ def replay(method, table, budget, repeats, seed=0):
 
     Examples
     --------
-    >>> from kdbook.tune.methods import random_search
+    >>> from kdbook.tune.searchers import random_search
     >>> table = Table(np.zeros((3, 1)), np.array([[0.1], [0.2], [0.3]]))
     >>> replay(random_search, table, budget=3, repeats=2)[:, -1]
     array([0.3, 0.3])

@@ -5,11 +5,11 @@ import math
 
 import numpy as np
 
-from kdbook.study import plans, searches
+from kdbook.study import plans, search_plans
 from kdbook.study.arms import Arm
 
 RATES = (3.16e-4, 0.1)
-BATCH_SIZES = searches.BATCH_SIZES
+BATCH_SIZES = search_plans.BATCH_SIZES
 MOMENTA = (0.0, 0.5, 0.9, 0.98)
 DROPOUTS = (0.0, 0.5)
 ALPHAS = (0.0, 1.0)
@@ -97,7 +97,7 @@ class Configuration:
         >>> arm.recipe.batch_size, arm.recipe.learning_rate, arm.temperature
         (20, 0.1, 4.0)
         """
-        recipe = searches.short(
+        recipe = search_plans.short(
             plans.TAUGHT,
             self.batch_size,
             learning_rate=self.learning_rate,

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from kdbook.study.searches import ALPHAS, TEMPERATURES, point
+from kdbook.study.search_plans import ALPHAS, TEMPERATURES, point
 from kdbook.tune.replay import final_score
 
 LABELS_ALONE = ("scratch", "alpha1")
@@ -80,7 +80,7 @@ def from_record(runs):
     Parameters
     ----------
     runs : dict of Run to dict
-        As :func:`kdbook.study.table.read` returns it for the plan ``sweep``.
+        As :func:`kdbook.study.arm_table.read` returns it for the plan ``sweep``.
 
     Raises
     ------

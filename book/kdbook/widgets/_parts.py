@@ -8,7 +8,7 @@ import ipywidgets
 from PIL import Image
 
 from kdbook import explorers
-from kdbook.plots.style import class_palette
+from kdbook.figures.style import class_palette
 
 
 def slider(name, values, start):

@@ -10,8 +10,8 @@ import html
 import ipywidgets
 import numpy as np
 
-from kdbook.plots import softening as figures
-from kdbook.plots.style import CLASS_COLORS, png
+from kdbook.figures import soft_targets as figures
+from kdbook.figures.style import CLASS_COLORS, png
 from kdlib.softening import entropy, softmax
 
 TEMPERATURES = (0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 20, 50)
@@ -31,7 +31,7 @@ def temperature_slider(logits, temperatures=TEMPERATURES, class_names=None, star
     temperatures : sequence of float
         The positions, at least two, positive and increasing. Each costs about 10 kB.
     class_names : sequence of str, optional
-        Names among :data:`kdbook.plots.CLASS_COLORS`; by default all six.
+        Names among :data:`kdbook.figures.CLASS_COLORS`; by default all six.
     start : float
         The position shown first: one of the temperatures.
 
@@ -79,7 +79,7 @@ def describe(logits, temperature, class_names=None):
     temperature : float
         T > 0.
     class_names : sequence of str, optional
-        By default those of :data:`kdbook.plots.CLASS_COLORS`.
+        By default those of :data:`kdbook.figures.CLASS_COLORS`.
 
     Returns
     -------

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from kdbook import explorers
-from kdbook.plots.segmentation import BOTH_RIGHT, BOTH_WRONG, who_is_right
-from kdbook.plots.style import class_palette
+from kdbook.figures.segmentation import BOTH_RIGHT, BOTH_WRONG, who_is_right
+from kdbook.figures.style import class_palette
 from kdbook.widgets import _parts as parts
 
 CASES = ("both are right", "only the teacher", "only the student", "both are wrong")

@@ -1,0 +1,134 @@
+"""Checks of the loss on the labels, of alpha, and of the weights of pixels."""
+
+import math
+
+import numpy as np
+
+from kdbook.clinic._probe import setting
+from kdbook.clinic.findings import Finding
+
+
+def label_loss(case):
+    """Check that the loss on the labels is the cross-entropy of the logits."""
+    name = "loss on the labels"
+    if case.why_not or case.is_quiet(case.hard):
+        return Finding(name, "not applicable", case.why_not or "the labels change nothing")
+    kind, factor, residual = case.hard_kind
+    measured = {"factor": factor, "residual": residual}
+    if kind == "right":
+        text = f"its gradient is that of the cross-entropy, to {residual:.1e} of its length"
+        return Finding(name, "passed", text, "", measured)
+    if kind is None:
+        text = "its gradient is that of no cross-entropy: it cannot be judged here"
+        return Finding(name, "not applicable", text, "", measured)
+    if kind == "double softmax":
+        classes = case.probe.classes
+        floor = math.log(math.e + classes - 1) - 1
+        return Finding(
+            name,
+            "failed",
+            f"the softmax is taken twice: with {classes} classes the loss cannot fall below "
+            f"{floor:.3f}, however sure and right the student is",
+            "say from_logits=False for a student that ends in a softmax, or give the loss its "
+            "logits.",
+            measured | {"floor": floor},
+        )
+    remedy = "say from_logits=True, or let the student end in a softmax."
+    return Finding(name, "failed", "logits are taken for probabilities", remedy, measured)
+
+
+def alpha_ends(case):
+    """Check that alpha 1 leaves the labels alone, and alpha 0 the teacher."""
+    name, alpha = "alpha", case.alpha
+    if case.why_not or alpha.declared is None:
+        reason = case.why_not or "no attribute alpha holds a number"
+        return Finding(name, "not applicable", reason)
+    size = np.abs(case.base).max()
+    with setting(alpha.owner, alpha.name, 1.0):
+        at_one = case.gradient(1) - case.gradient(0)
+    with setting(alpha.owner, alpha.name, 0.0):
+        at_zero = case.gradient(label=1) - case.gradient()
+    teacher, labels = (float(np.linalg.norm(each) / size) for each in (at_one, at_zero))
+    measured = {"teacher_at_one": teacher, "labels_at_zero": labels}
+    if case.is_quiet(at_one) and case.is_quiet(at_zero):
+        text = f"at {alpha.name} = 1 the teacher has no effect, at 0 the labels have none"
+        return Finding(name, "passed", text, "", measured)
+    same = np.allclose(at_one, case.soft[0], rtol=0.01) and np.allclose(
+        at_zero, case.hard[0], rtol=0.01
+    )
+    if same:
+        text = f"changing {alpha.name} after compile has no effect, so it cannot be tried"
+        return Finding(name, "not applicable", text, "", measured)
+    text = (
+        f"at {alpha.name} = 1 the teacher still has {teacher:.2g} of the gradient, at 0 the "
+        f"labels have {labels:.2g}"
+    )
+    remedy = "alpha * loss on the labels + (1 - alpha) * T**2 * loss on the soft targets."
+    return Finding(name, "failed", text, remedy, measured)
+
+
+def sample_weights(case):
+    """Check that a pixel of weight 0 adds nothing."""
+    name = "sample weights"
+    if case.weight_error:
+        text = f"training with them raises {case.weight_error}"
+        remedy = "unpack data with keras.utils.unpack_x_y_sample_weight."
+        return Finding(name, "failed", text, remedy)
+    if case.why_not or case.probe.weight is None:
+        reason = case.why_not or "the batch has none; pass (x, y, sample_weight) to try them"
+        return Finding(name, "not applicable", reason)
+    parts = {"labels": _changed_labels(case), "soft targets": _changed_image(case)}
+    judged = {part: found for part, found in parts.items() if found is not None}
+    measured = {f"ignored by the {part}": found for part, found in judged.items()}
+    ignored = [part for part, found in judged.items() if found > 0.01]
+    if not judged:
+        return Finding(name, "not applicable", "no image changes the gradient")
+    if not ignored:
+        text = f"an image of weight 0 adds nothing to the loss on the {' and the '.join(judged)}"
+        return Finding(name, "passed", text, "", measured)
+    text = f"an image of weight 0 counts in the loss on the {' and the '.join(ignored)}"
+    remedy = "pass sample_weight to both losses: loss(y, logits, sample_weight=sample_weight)."
+    return Finding(name, "failed", text, remedy, measured)
+
+
+def _weights(case):
+    everywhere = np.ones_like(case.probe.weight)
+    first = everywhere.copy()
+    first[1:] = 0
+    return everywhere, first
+
+
+def _changed_labels(case):
+    """Put other labels on the second image: their effect at weight 0, as a share of that at 1."""
+    one, other = (case.probe.labels(label, len(case.probe.y)) for label in case.labels)
+    other[0] = one[0]
+    effects = []
+    for weight in _weights(case):
+        effects.append(
+            case.gradient(y=other, weight=weight) - case.gradient(y=one, weight=weight)
+        )  # fmt: skip
+    return _share(case, *effects)
+
+
+def _changed_image(case):
+    """Show the teacher another second image: its effect at weight 0, as a share of that at 1."""
+    probe, effects = case.probe, []
+    labels = probe.labels(case.labels[0], len(probe.y))
+    changed = probe.other_images()
+    for weight in _weights(case):
+        moved = []
+        for x in (probe.x, changed):
+            probe.set_logits("student", case.students[0])
+            moved.append(probe.step(x=x, y=labels, weight=weight)[id(probe.heads["student"].bias)])
+            probe.restore()
+        effects.append(moved[1] - moved[0])
+    return _share(case, *effects)
+
+
+def _share(case, full, left):
+    if case.is_quiet(full):
+        return None
+    return float(np.linalg.norm(left) / np.linalg.norm(full))
+
+
+ALL = (label_loss, alpha_ends, sample_weights)

@@ -1,0 +1,170 @@
+"""What a step of distillation costs, beside other ways to do it.
+
+``python -m kdbook.recorders.bench`` times all contenders and prints a table; ``--record`` adds a
+line to the record. All take turns in one run, so that what disturbs the machine disturbs all alike.
+Compared are ratios within a round, to a step of the student alone, by their median and quartiles.
+"""
+
+import argparse
+import datetime
+import gc
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+
+import keras
+import numpy as np
+
+from kdbook.recorders.contenders import CONTENDERS, contender, networks, ways
+from kdbook.recorders.objective_costs import objectives
+from kdbook.recorders.step_times import FILE, render
+from kdbook.recorders.timing import alternate, ratios
+from kdbook.study import provenance
+from kdlib import cache, data, runtime
+from kdlib.deploy.footprint import peak_memory
+from kdlib.unet import unet
+
+PRECISIONS = "float32", "mixed_bfloat16"
+
+
+def measure(batch, size, precision, xla, rounds):
+    """Return a row for each contender in one setting, without the peak of the memory."""
+    steps = {name: contender(name, *networks(size, precision), batch, xla) for name in ways()}
+    seconds = alternate(steps, rounds)
+    by_wall, by_cpu = (
+        ratios({name: times[clock] for name, times in seconds.items()}, ways()[0])
+        for clock in (0, 1)
+    )
+    return [
+        {
+            "contender": name,
+            "precision": precision,
+            "xla": xla,
+            "milliseconds": round(1000 * float(np.median(seconds[name][0])), 2),
+            **dict(
+                zip(
+                    ("ratio", "ratio_low", "ratio_high"),
+                    np.round(by_wall[name], 3).tolist(),
+                    strict=True,
+                )
+            ),
+            "cpu_ratio": round(by_cpu[name][0], 3),
+            "peak_mib": None,
+        }
+        for name in steps
+    ]
+
+
+def peak(row, batch, size):
+    """Return the peak memory of a few steps in a process of its own, in MiB."""
+    given = json.dumps({key: row[key] for key in ("contender", "precision", "xla")})
+    sizes = "--batch", str(batch), "--size", str(size)
+    command = [sys.executable, "-m", "kdbook.recorders.bench", "--peak", given, *sizes]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{row['contender']} failed in its own process: {done.stderr[-500:]}")
+    return round(float(done.stdout.split()[-1]), 1)
+
+
+def own_peak(given, batch, size):
+    """Do a few steps here; return the peak memory of the GPU, or else of the process, in MiB."""
+    step = contender(given["contender"], *networks(size, given["precision"]), batch, given["xla"])
+    for _ in range(3):
+        step()
+    if runtime.device_kind() == "CPU":
+        return peak_memory()
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.devices()[0].memory_stats()["peak_bytes_in_use"] / 2**20
+    import tensorflow as tf
+
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
+
+
+def inputs(batch, size, rows, rounds):
+    """Return how long a batch takes to make, as a share of the fastest step that it feeds.
+
+    Keras makes the next batch in a thread while a step runs: below 1, the step need not wait.
+    """
+    patches = data.cut(data.synthetic.city(n_images=batch, size=size), size=size)
+    with tempfile.TemporaryDirectory() as folder:
+        teacher = unet((1,) * 5, data.N_CLASSES, size, size)
+        targets = cache.write(folder, teacher, patches, views=8)
+        made = {
+            "kdlib online": data.Batches(patches, batch, augment=True),
+            "kdlib cached": cache.CachedBatches(patches, targets, batch, augment=True),
+        }
+        seconds = alternate({name: lambda b=b: b[0] for name, b in made.items()}, rounds)
+    found = []
+    for name, times in seconds.items():
+        milliseconds = 1000 * float(np.median(times[0]))
+        fastest = min(row["milliseconds"] for row in rows if row["contender"] == name)
+        found.append(
+            {
+                "contender": name,
+                "milliseconds": round(milliseconds, 2),
+                "share": round(milliseconds / fastest, 4),
+            }
+        )
+    return found
+
+
+def run(batch, size, rounds, settings, memory):
+    """Return the entry of a run; each setting is a precision, and whether to use XLA."""
+    entry = {
+        "device": provenance.device(),
+        "versions": provenance.versions(),
+        "code": provenance.code_revision(),
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "batch": batch,
+        "size": size,
+        "rounds": rounds,
+        "faster_precision": runtime.faster_precision(),
+        "left_out": ", ".join(name for name in CONTENDERS if name not in ways()),
+        "rows": [],
+    }
+    for setting in settings:
+        entry["rows"] += measure(batch, size, *setting, rounds)
+        keras.backend.clear_session()
+        gc.collect()
+    entry["objectives"] = objectives(batch, size, rounds)
+    entry["input"] = inputs(batch, size, entry["rows"], rounds)
+    for row in entry["rows"] if memory else ():
+        row["peak_mib"] = peak(row, batch, size)
+    return entry
+
+
+def main(arguments=None):
+    """Do what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m kdbook.recorders.bench", description=__doc__)
+    parser.add_argument("--batch", type=int, default=8, help="images a step")
+    parser.add_argument("--size", type=int, default=256, help="height and width of an image")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--precision", choices=PRECISIONS, action="append", help="both by default")
+    parser.add_argument("--no-xla", action="store_true", help="leave out the steps with XLA")
+    parser.add_argument("--no-memory", action="store_true", help="leave out the peak memory")
+    parser.add_argument("--record", action="store_true", help=f"add the run to {FILE}")
+    parser.add_argument("--peak", type=json.loads, help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.peak:
+        print(own_peak(given.peak, given.batch, given.size))
+        return
+    # Each contender traces a step of its own. TensorFlow would take that for a mistake.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    settings = [
+        (precision, xla)
+        for precision in given.precision or PRECISIONS
+        for xla in ((False,) if given.no_xla else (False, True))
+    ]
+    entry = run(given.batch, given.size, given.rounds, settings, memory=not given.no_memory)
+    print(render(entry))
+    if given.record:
+        with FILE.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+
+if __name__ == "__main__":
+    main()

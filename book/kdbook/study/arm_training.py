@@ -1,0 +1,221 @@
+"""Training one arm: the same start, batches and steps for every arm of a seed."""
+
+import dataclasses
+
+import keras
+import numpy as np
+from keras import ops
+
+from kdbook.study import controls
+from kdbook.study.kept_logits import KeptBatches
+from kdlib import recipes, runtime
+from kdlib.beyond import METHODS, BeyondDistiller
+from kdlib.data import VOID, cut, synthetic
+from kdlib.distiller import Distiller
+
+UNLABELLED = 255
+"""Stands for the class of a pixel whose label is not seen, in the labels of a training."""
+
+
+def train(arm, split, seed, teacher=None, callbacks=(), keep=None):
+    """Train the network of an arm.
+
+    Arms of one seed start from the same weights and see the same crops in the same order, as long
+    as they see the same images.
+
+    Parameters
+    ----------
+    arm : kdbook.study.arms.Arm
+    split : kdlib.data.Split
+        Its training patches are used.
+    seed : int
+        Decides weights, crops, dropout, and the chance in the controls.
+    teacher : keras.Model, optional
+        The trained network that ``arm.teacher`` is made from.
+    callbacks : sequence of keras.callbacks.Callback
+    keep : pathlib.Path, optional
+        Folder in which the teacher's logits are kept for the other arms of this seed.
+
+    Returns
+    -------
+    keras.Model
+        The trained network.
+
+    Raises
+    ------
+    ValueError
+        If the arm has a teacher and none is given, or names one that is unknown.
+    """
+    patches = transfer_set(arm, split.train) or training_patches(arm, split.train)
+    if arm.teacher is None:
+        network = recipes.build(arm.network, seed, arm.recipe)
+        recipes.compile_alone(network, arm.recipe)
+        recipes.fit(network, patches, arm.recipe, seed, callbacks)
+        return network
+    source = _source(arm, teacher, seed)
+    network = recipes.build(arm.network, seed, arm.recipe)
+    distiller = distiller_of(arm, network, source, _share(patches))
+    batches = arm.recipe.batches(patches, seed)
+    if keep is not None:
+        batches = KeptBatches(batches, source, arm.recipe.epochs, keep)
+    recipes.fit(distiller, patches, arm.recipe, seed, callbacks, batches=batches)
+    if keep is not None:
+        batches.release()
+    return network
+
+
+def logits_suffice(arm):
+    """Tell whether an arm needs no more of its teacher than the logits.
+
+    Examples
+    --------
+    >>> from kdlib.recipes import RECIPES
+    >>> from kdbook.study.arms import Arm
+    >>> recipe = RECIPES["student"]["full"]
+    >>> [logits_suffice(Arm("x", recipe, method=name)) for name in ("squared-error", "hint")]
+    [True, False]
+    """
+    return arm.method is None or METHODS[arm.method]().over_logits
+
+
+def distiller_of(arm, network, source, labelled_share=1.0):
+    """Return a compiled Distiller: with a third term, or for images without labels among them."""
+    options = {"alpha": arm.alpha, "temperature": arm.temperature}
+    options["jit_compile"] = runtime.jit_compile()
+    if arm.method is not None:
+        if arm.labelled < 1:
+            raise ValueError(f"arm {arm.name} has a method, which needs the labels of all images.")
+        distiller = BeyondDistiller(network, source, METHODS[arm.method]())
+        options["weight"] = arm.weight
+    else:
+        distiller = PartlyLabelled(network, source)
+        distiller.labelled_share = labelled_share
+    distiller.compile(arm.recipe.optimizer(), **options)
+    return distiller
+
+
+class PartlyLabelled(Distiller):
+    """A Distiller for images of which some have no labels, only the teacher's soft targets.
+
+    Where the label is :data:`UNLABELLED`, the loss on the labels has weight 0; where it is seen,
+    the weight is divided by ``labelled_share``, so that this loss stays a mean over what is
+    labelled and alpha keeps its meaning. With a share of 1 it is the Distiller.
+
+    Attributes
+    ----------
+    labelled_share : float
+        Share of the pixels that have a label, above 0 to 1. Set it before training.
+    """
+
+    labelled_share = 1.0
+
+    def objectives(self, y, teacher_logits, student_logits, sample_weight=None):
+        """Return (student_loss, distillation_loss), as the Distiller does, for seen labels."""
+        seen = ops.not_equal(y, UNLABELLED)
+        weight = ops.cast(seen, "float32") / self.labelled_share
+        on_labels = weight if sample_weight is None else weight * sample_weight
+        soft = (teacher_logits / self.temperature, student_logits / self.temperature)
+        return (
+            self.student_loss_fn(ops.where(seen, y, 0), student_logits, sample_weight=on_labels),
+            self.distillation_loss_fn(*soft, sample_weight=sample_weight),
+        )
+
+
+def training_patches(arm, patches):
+    """Return the patches that an arm learns from, labels hidden where it must not see them.
+
+    Without a teacher, unlabelled images are left out: batches full of void pixels would only make
+    the comparison easy for the teacher's side. With one, their labels are :data:`UNLABELLED`.
+    """
+    seen = labelled_images(patches, arm.labelled)
+    if arm.teacher is None:
+        return patches if seen.all() else patches.take(seen)
+    labels = np.where(seen[:, None, None], patches.labels, np.uint8(UNLABELLED))
+    return dataclasses.replace(patches, labels=labels)
+
+
+def transfer_set(arm, patches):
+    """Return as many other patches, all labels hidden, or None if the arm has no transfer set.
+
+    Raises
+    ------
+    ValueError
+        If the arm would need their labels, or the set is unknown.
+    """
+    if arm.transfer is None:
+        return None
+    if arm.teacher is None or arm.alpha or arm.method is not None:
+        raise ValueError(
+            f"arm {arm.name} learns from a transfer set, which has no labels: it needs a teacher, "
+            "α = 0 and no method."
+        )
+    if arm.transfer not in TRANSFER_SETS:
+        raise ValueError(
+            f"arm {arm.name} wants the transfer set {arm.transfer!r}; "
+            f"there are {', '.join(TRANSFER_SETS)}."
+        )
+    side = patches.images.shape[1]
+    found = TRANSFER_SETS[arm.transfer](len(patches), side)
+    return dataclasses.replace(found, labels=np.full_like(found.labels, UNLABELLED))
+
+
+def _city(count, side):
+    # Four patches an image, as far as they go; a seed that no other city has.
+    images = synthetic.city(n_images=-(-count // 4), size=2 * side, seed=9)
+    return cut(images, side).take(np.arange(count))
+
+
+TRANSFER_SETS = {"city": _city}
+"""Functions of a number of patches and their side that give patches."""
+
+
+def labelled_images(patches, share, seed=0):
+    """Mark the patches of the images that count as labelled.
+
+    Images are chosen, not patches: whoever labels an image labels all of it. The images of a
+    small share are among those of a larger one, and they come from as many tiles as possible.
+
+    Parameters
+    ----------
+    patches : kdlib.data.Patches
+    share : float
+        Above 0 to 1; rounded to whole images, at least one.
+    seed : int
+        Decides which images.
+
+    Returns
+    -------
+    array of bool, shape (number of patches,)
+
+    Raises
+    ------
+    ValueError
+        If the share is not above 0, up to 1.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"the share of labelled images is {share!r}; expected above 0, up to 1.")
+    images, first = np.unique(patches.image_index, return_index=True)
+    order = np.random.default_rng(seed).permutation(len(images))
+    tiles = patches.tile[first][order]
+    # One image of each tile, then a second one of each, and so on.
+    turn = [int((tiles[:place] == tile).sum()) for place, tile in enumerate(tiles)]
+    chosen = images[order[np.argsort(turn, kind="stable")]][: max(1, round(share * len(images)))]
+    return np.isin(patches.image_index, chosen)
+
+
+def _share(patches):
+    """Share of the pixels that are labelled, void ones left aside; 1 if none is labelled."""
+    count = np.bincount(patches.labels.ravel(), minlength=UNLABELLED + 1)
+    count[VOID] = 0
+    return float(1 - count[UNLABELLED] / count.sum()) or 1.0
+
+
+def _source(arm, teacher, seed):
+    if arm.teacher not in controls.TEACHERS:
+        raise ValueError(
+            f"arm {arm.name} wants a teacher {arm.teacher!r}; expected one of "
+            f"{', '.join(controls.TEACHERS)}, or None."
+        )
+    if not isinstance(teacher, keras.Model):
+        raise ValueError(f"arm {arm.name} learns from a teacher; got {teacher!r} for it.")
+    return controls.TEACHERS[arm.teacher](teacher, seed)

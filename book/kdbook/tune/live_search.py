@@ -1,0 +1,164 @@
+"""A live search: students trained as Optuna proposes, and stopped where its pruner says so.
+
+All are judged on validation images. Nothing here looks at a test image.
+"""
+
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+import kdlib
+from kdbook.study.arm_training import train
+from kdbook.study.scoring import ValidationCurve
+from kdbook.study.workbench import SOURCES
+from kdbook.tune import engine, search_storage
+from kdbook.tune.replay import final_score
+from kdlib import data, metrics
+
+optuna = engine.optuna
+
+
+class Trainer:
+    """Trains the student of a trial, reports each epoch, and stops when the pruner says so.
+
+    Parameters
+    ----------
+    problem : Problem
+    folder : path
+        Of the search. The teacher's logits are kept in ``logits`` below it, for all trials.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from kdbook.tune.problem import Problem
+    >>> problem = Problem("small city", epochs=2, crops=40, crop=16)
+    >>> Trainer(problem, tempfile.mkdtemp()).teacher.name
+    'teacher'
+    """
+
+    def __init__(self, problem, folder):
+        self.problem, self.keep = problem, Path(folder) / "logits"
+        images = SOURCES[problem.images]()
+        patches = data.cut(images, min(256, *images.labels[0].shape))
+        self.split = data.split(patches, images, by="image")
+        self.teacher = kdlib.pretrained("teacher", images.name)
+
+    def __call__(self, trial):
+        """Return the mean IoU on all validation patches."""
+        arm, judged = self.problem.arm(suggest(trial)), self.split.validation
+        judge = Judge(trial, judged, self.problem)
+        network = train(arm, self.split, self.problem.seed, self.teacher, [judge], self.keep)
+        predicted = metrics.predict_labels(network, judged)
+        matrix = metrics.confusion_matrix(
+            judged.labels, predicted, data.N_CLASSES, void_class=data.VOID
+        )
+        keras.utils.clear_session()
+        return float(final_score(matrix))
+
+
+class Judge(ValidationCurve):
+    """After each epoch but the last, tell the trial its mean IoU, and ask whether to go on.
+
+    Parameters
+    ----------
+    trial : optuna.Trial
+    patches : kdlib.data.Patches
+        The validation patches, of which some are judged on.
+    problem : Problem
+
+    Examples
+    --------
+    >>> from kdlib.data import cut, synthetic
+    >>> from kdbook.tune.problem import Problem
+    >>> trial = optuna.create_study().ask()
+    >>> patches = cut(synthetic.city(n_images=1, size=32), size=16)
+    >>> len(Judge(trial, patches, Problem(patches=2)).patches)
+    2
+    """
+
+    def __init__(self, trial, patches, problem):
+        places = np.linspace(0, len(patches) - 1, min(problem.patches, len(patches)))
+        super().__init__(patches.take(places.astype(int)))
+        self.trial, self.problem = trial, problem
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Judge. A training whose loss is no number any more has a score of 0, and is stopped."""
+        diverged = not np.isfinite(logs["loss"])
+        if not diverged and epoch + 1 == self.problem.epochs:
+            return
+        if not diverged:
+            super().on_epoch_end(epoch, logs)
+        self.trial.report(0.0 if diverged else self.curve["mean_iou"][-1], epoch + 1)
+        if diverged or self.trial.should_prune():
+            raise optuna.TrialPruned
+
+
+def suggest(trial):
+    """Return the configuration that Optuna proposes for a trial.
+
+    Examples
+    --------
+    >>> type(suggest(optuna.create_study().ask())).__name__
+    'Configuration'
+    """
+    params = {}
+    for name, axis in engine.distributions().items():
+        if hasattr(axis, "choices"):
+            params[name] = trial.suggest_categorical(name, axis.choices)
+        else:
+            params[name] = trial.suggest_float(name, axis.low, axis.high, log=axis.log)
+    return engine.configuration(params)
+
+
+def work(folder, problem, trials, quiet=False, trainer=Trainer, url=None):
+    """Search until so many trials are done, as one of any number of workers.
+
+    Trials that others have are waited for: if a worker dies, its configuration is tried again.
+    Several workers that start their last trials at the same moment can make one too many each.
+
+    Parameters
+    ----------
+    folder : path
+        Of the search, made if it is missing.
+    problem : Problem
+    trials : int
+        Finished or stopped trials that the search shall have in all, earlier ones included.
+    quiet : bool
+        Whether to show no progress bar.
+    trainer : callable
+        ``trainer(problem, folder)`` returns what trains a trial: for tests.
+    url : str, optional
+        Of the database, as for :func:`kdbook.tune.search_storage.study`.
+
+    Returns
+    -------
+    optuna.Study
+
+    Raises
+    ------
+    ValueError, OSError, ImportError
+        As :func:`kdbook.tune.search_storage.study`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from kdbook.tune.problem import Problem
+    >>> chance = lambda problem, folder: lambda trial: suggest(trial).dropout
+    >>> work(tempfile.mkdtemp(), Problem(), 2, quiet=True, trainer=chance).best_value <= 0.5
+    True
+    """
+    study, objective = search_storage.study(folder, problem, url), None
+    with tqdm(total=trials, unit="trial", disable=quiet) as bar:
+        while (done := search_storage.count(study, search_storage.DONE)) < trials:
+            bar.update(done - bar.n)
+            search_storage.take_up(study)
+            if done + search_storage.count(study, search_storage.RUNNING) >= trials:
+                time.sleep(search_storage.WAIT)
+                continue
+            objective = objective or trainer(problem, folder)
+            search_storage.one_trial(study, objective)
+        bar.update(done - bar.n)
+    return study

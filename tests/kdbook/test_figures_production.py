@@ -1,0 +1,56 @@
+"""The figure of chapter 10: each file stands where its numbers say."""
+
+import pytest
+from matplotlib.colors import to_hex
+
+from kdbook import figures
+from kdbook.figures import production
+
+
+def test_points_stand_at_their_numbers_in_the_colour_of_their_model():
+    points = {
+        ("teacher", "ONNX"): (7.8, 0.66),
+        ("teacher", "int8"): (2.1, 0.65),
+        ("distilled student", "int8"): (0.15, 0.48),
+    }
+    axes = production.trade_off(points, "megabytes").axes[0]
+    drawn = [line for line in axes.lines if len(line.get_xdata())]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in drawn] == [*points.values()]
+    assert [to_hex(line.get_color()).upper() for line in drawn] == [
+        figures.MODEL_COLORS[model] for model, _ in points
+    ]
+    assert drawn[0].get_marker() != drawn[1].get_marker() == drawn[2].get_marker()
+    assert axes.get_xscale() == "log" and axes.get_ylim()[0] == 0
+    assert axes.get_xlabel() == "megabytes" and axes.get_ylabel() == "mean IoU"
+
+
+def test_a_reference_is_a_dashed_line_with_its_name():
+    points = {("teacher", "ONNX"): (7.8, 0.66)}
+    figure = production.trade_off(points, "megabytes", references={"constant predictor": 0.12})
+    (line,) = (each for each in figure.axes[0].lines if each.get_label() == "constant predictor")
+    assert list(line.get_ydata()) == [0.12, 0.12]
+    assert "constant predictor" in {text.get_text() for text in figure.legends[0].get_texts()}
+
+
+def test_ticks_are_plain_numbers_and_no_point_is_cut_off():
+    costs = {("teacher", "ONNX"): (17, 0.6), ("distilled student", "ONNX"): (300, 0.45)}
+    figure = production.trade_off(costs, "milliseconds")
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert ticks == [20, 50, 100, 200] and {"20", "50", "100", "200"} <= set(labels)
+    assert axes.get_xticks(minor=True).size == 0
+    assert axes.get_ylim()[1] == pytest.approx(0.66)
+
+
+def test_the_legend_names_models_and_kinds():
+    figure = production.trade_off({("teacher", "ONNX"): (1, 0.5)}, "ms")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["teacher", "ONNX"]
+
+
+@pytest.mark.parametrize("points", [{}, {("teacher", "ONNX"): (0, 0.5)}])
+def test_costs_that_cannot_be_drawn(points):
+    with pytest.raises(ValueError, match="expected one or more, all above 0"):
+        production.trade_off(points, "ms")
