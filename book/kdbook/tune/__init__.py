@@ -12,4 +12,18 @@
 Not here: the trainings themselves, which are those of :mod:`kdbook.study`.
 """
 
+import importlib
+
 import kdlib.runtime  # noqa: F401 first of all, since it keeps TensorFlow quiet while it is imported
+
+_MODULES = (
+    "anytime", "chance", "density", "hyperband", "live_search", "problem", "recorded_search",
+    "replay", "search_report", "searchers", "space", "sweep",
+)  # fmt: skip
+
+
+def __getattr__(name):
+    """Give ``tune.sweep`` when a chapter asks for it: only the searches need Optuna."""
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
