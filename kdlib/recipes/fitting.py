@@ -58,7 +58,7 @@ def build(role, seed=0, chosen=None, n_classes=N_CLASSES):
         keras.config.set_dtype_policy(before)
 
 
-def fit(model, patches, chosen, seed=0, callbacks=(), verbose=0, batches=None):
+def fit(model, patches, chosen, seed=0, callbacks=(), verbose=0, batches=None, initial_epoch=0):
     """Train a compiled model or Distiller by a recipe; return its Keras history.
 
     Parameters
@@ -78,6 +78,9 @@ def fit(model, patches, chosen, seed=0, callbacks=(), verbose=0, batches=None):
         As in ``keras.Model.fit``: 2 prints one line an epoch.
     batches : keras.utils.PyDataset, optional
         With an attribute ``epoch``, instead of ``chosen.batches(patches, seed)``.
+    initial_epoch : int
+        Where to go on, if a callback such as :class:`kdlib.parallel.Backup` brings the weights of
+        that epoch back.
 
     Returns
     -------
@@ -99,6 +102,7 @@ def fit(model, patches, chosen, seed=0, callbacks=(), verbose=0, batches=None):
     return model.fit(
         _as_read(batches),
         epochs=chosen.epochs,
+        initial_epoch=initial_epoch,
         callbacks=[EpochSeeds(batches, seed), *callbacks],
         # The batches shuffle by seed and epoch; Keras would shuffle them again, by chance.
         shuffle=False,

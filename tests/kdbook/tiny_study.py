@@ -28,12 +28,13 @@ def make_small(setattr):
     setattr(runner, "WAIT", 0.2)
 
 
-def idle(arm, split, seed, teacher=None, callbacks=(), keep=None):
+def idle(arm, split, seed, teacher=None, callbacks=(), keep=None, initial_epoch=0):
     """Stand in for the training where only what happens around it is tested."""
     network = recipes.build(arm.network, seed, arm.recipe)
     for callback in callbacks:
         callback.set_model(network)
         for epoch in range(arm.recipe.epochs):
+            callback.on_epoch_begin(epoch)
             callback.on_epoch_end(epoch)
     return network
 

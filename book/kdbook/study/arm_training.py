@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kdbook.study import controls
+from kdbook.study import answers, controls
+from kdbook.study.fused import fused
 from kdbook.study.kept_logits import KeptBatches
 from kdlib import recipes, runtime
 from kdlib.beyond import METHODS, BeyondDistiller
@@ -16,8 +17,11 @@ from kdlib.distiller import Distiller
 UNLABELLED = 255
 """Stands for the class of a pixel whose label is not seen, in the labels of a training."""
 
+SIMPLER = 9
+"""Pixels of the side of the square whose most frequent class a simplified mask has."""
 
-def train(arm, split, seed, teacher=None, callbacks=(), keep=None):
+
+def train(arm, split, seed, teacher=None, callbacks=(), keep=None, initial_epoch=0):
     """Train the network of an arm.
 
     Arms of one seed start from the same weights and see the same crops in the same order, as long
@@ -34,7 +38,10 @@ def train(arm, split, seed, teacher=None, callbacks=(), keep=None):
         The trained network that ``arm.teacher`` is made from.
     callbacks : sequence of keras.callbacks.Callback
     keep : pathlib.Path, optional
-        Folder in which the teacher's logits are kept for the other arms of this seed.
+        Folder in which the teacher's logits are kept for the other arms of this seed, or its
+        answers for all of them: an arm with ``answers`` needs it.
+    initial_epoch : int
+        Where to go on, if a callback brings the weights of that epoch back.
 
     Returns
     -------
@@ -47,21 +54,64 @@ def train(arm, split, seed, teacher=None, callbacks=(), keep=None):
         If the arm has a teacher and none is given, or names one that is unknown.
     """
     patches = transfer_set(arm, split.train) or training_patches(arm, split.train)
-    if arm.teacher is None:
-        network = recipes.build(arm.network, seed, arm.recipe)
-        recipes.compile_alone(network, arm.recipe)
-        recipes.fit(network, patches, arm.recipe, seed, callbacks)
-        return network
-    source = _source(arm, teacher, seed)
     network = recipes.build(arm.network, seed, arm.recipe)
-    distiller = distiller_of(arm, network, source, _share(patches))
+    model = learner = fused(network)
+    answered = None
+    if arm.answers:
+        answered = answers.answers(patches, teacher, arm.answers, keep)
+    if arm.labels:
+        patches = relabelled(arm, patches, answered, seed)
     batches = arm.recipe.batches(patches, seed)
-    if keep is not None:
-        batches = KeptBatches(batches, source, arm.recipe.epochs, keep)
-    recipes.fit(distiller, patches, arm.recipe, seed, callbacks, batches=batches)
-    if keep is not None:
+    if arm.teacher is None:
+        recipes.compile_alone(learner, arm.recipe)
+    else:
+        source = _source(arm, teacher, seed)
+        model = distiller_of(arm, learner, source, _share(patches))
+        if answered is not None:
+            batches = _answered_batches(arm, patches, answered, seed, keep)
+        elif keep is not None:
+            batches = KeptBatches(batches, source, arm.recipe.epochs, keep)
+    recipes.fit(
+        model, patches, arm.recipe, seed, callbacks, batches=batches, initial_epoch=initial_epoch
+    )
+    if isinstance(batches, KeptBatches):
         batches.release()
+    network.set_weights(learner.get_weights())
     return network
+
+
+def relabelled(arm, patches, answered, seed):
+    """Return the patches with what an arm has for labels instead of those of people.
+
+    Raises
+    ------
+    ValueError
+        If it is unknown, or there are no answers of a teacher that it could be made from.
+    """
+    if arm.labels == "simplified":
+        labels = answers.simplified(patches.labels, SIMPLER)
+    elif arm.labels in ("decisions", "mixed") and answered is not None:
+        labels = answers.decisions(patches, answered)
+        if arm.labels == "mixed":
+            ours = np.random.default_rng([seed, 8]).random(len(patches)) < 0.5
+            labels = np.where(ours[:, None, None], labels, patches.labels)
+    else:
+        raise ValueError(
+            f"arm {arm.name} has labels {arm.labels!r} and answers {arm.answers!r}; expected "
+            "'simplified', or 'decisions' or 'mixed' with answers."
+        )
+    return dataclasses.replace(patches, labels=labels)
+
+
+def _answered_batches(arm, patches, answered, seed, keep):
+    if arm.teacher == "shuffled":
+        answered = answers.shuffled(answered, seed, keep)
+    elif arm.teacher != "trained":
+        raise ValueError(f"arm {arm.name}: there are no answers for the teacher {arm.teacher!r}.")
+    plain = arm.recipe.batches(patches, seed)
+    options = ("crop", "augment", "steps", "shuffle", "jitter", "seed")
+    options = {name: getattr(plain, name) for name in options}
+    return answers.AnsweredBatches(answered, patches, plain.batch_size, **options)
 
 
 def logits_suffice(arm):

@@ -51,6 +51,13 @@ class Arm:
     transfer : {"city"}, optional
         Images to learn from instead of those of the plan, by the teacher's soft targets alone:
         a transfer set that nobody has labelled. They are as many as the plan has for training.
+    answers : {"whole", "views"}, optional
+        The teacher answers once for each training patch, as it is or as the mean of its eight
+        views, and crops are cut from that (:mod:`kdlib.study.answers`). By default it is asked for
+        each crop, as the plan says.
+    labels : {"decisions", "mixed", "simplified"}, optional
+        What stands for the labels of people: the teacher's decisions, those in half of the
+        patches, or the most frequent class around each pixel.
     baseline : str, optional
         The arm that it is compared with.
     seeds : tuple of int, optional
@@ -70,6 +77,8 @@ class Arm:
     method: str | None = None
     weight: float | None = None
     transfer: str | None = None
+    answers: str | None = None
+    labels: str | None = None
     baseline: str | None = "scratch"
     seeds: tuple | None = None
 
@@ -182,7 +191,8 @@ class Plan:
 
     def teachers_of(self, arm):
         """Return the runs whose networks teach the arm: none, one, or an ensemble."""
-        return several(arm.taught_by or self.teacher) if arm.teacher else ()
+        taught = arm.teacher or arm.labels in ("decisions", "mixed")
+        return several(arm.taught_by or self.teacher) if taught else ()
 
     def judge_of(self, arm):
         """Return the run with whose network agreement is measured, or None for that itself."""

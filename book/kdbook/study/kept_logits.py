@@ -110,12 +110,13 @@ def _file(batches, model, epochs):
         for index in range(len(batches)):
             said = _said(model, batches[index][0]).astype("float16")
             if batches.epoch == index == 0:
-                yield _header((epochs * len(batches), *said.shape))
+                yield npy_header((epochs * len(batches), *said.shape))
             yield said
     batches.epoch = 0
 
 
-def _header(shape):
+def npy_header(shape):
+    """Return how a file of NumPy begins that holds an array of float16 of this shape."""
     file, kind = io.BytesIO(), np.lib.format.dtype_to_descr(np.dtype("float16"))
     np.lib.format.write_array_header_1_0(
         file, {"descr": kind, "fortran_order": False, "shape": shape}

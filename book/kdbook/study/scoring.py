@@ -83,7 +83,9 @@ def score(network, patches, teacher_labels=None, batch_size=16):
     -------
     dict
         ``confusion``: integers, rows true, columns predicted, void pixels left out; all scores of
-        :func:`kdlib.metrics.scores` follow from it. ``ece``: over 15 bins. ``agreement`` with the
+        :func:`kdlib.metrics.scores` follow from it; ``images``, the same for each image, by its
+        number. ``ece``: over 15 bins. ``nll``: mean of −log p(true class), in nats; probabilities
+        of 0 count as the smallest of float32. ``agreement`` with the
         teacher and ``agreement_where_teacher_wrong``, both over pixels that are not void; None
         without a teacher, the second also if it is never wrong.
 
@@ -92,22 +94,41 @@ def score(network, patches, teacher_labels=None, batch_size=16):
     ValueError
         If the network returns NaN.
     """
-    predicted, bins = np.empty_like(patches.labels), []
+    predicted, bins, surprise = np.empty_like(patches.labels), [], 0.0
     for start in range(0, len(patches), batch_size):
         some = patches.take(np.s_[start : start + batch_size])
         probabilities = metrics.predict_probabilities(network, some, batch_size)
         predicted[start : start + batch_size] = probabilities.argmax(axis=-1)
+        surprise += _surprise(probabilities, some.labels)
         if (some.labels != VOID).any():
             bins.append(metrics.reliability_curve(some.labels, probabilities, BINS, VOID))
-    matrix = metrics.confusion_matrix(patches.labels, predicted, N_CLASSES, void_class=VOID)
+    images = {
+        int(number): _confusion(patches.labels[chosen], predicted[chosen])
+        for number in np.unique(patches.image_index)
+        for chosen in [patches.image_index == number]
+    }
     named = patches.labels != VOID
     wrong = named & (teacher_labels != patches.labels) if teacher_labels is not None else None
     return {
-        "confusion": matrix.astype(int).tolist(),
+        "confusion": np.sum(list(images.values()), axis=0).tolist(),
+        "images": {number: matrix.tolist() for number, matrix in images.items()},
         "ece": _joined(bins).error,
+        "nll": float(surprise / named.sum()),
         "agreement": _agreement(predicted, teacher_labels, named),
         "agreement_where_teacher_wrong": _agreement(predicted, teacher_labels, wrong),
     }
+
+
+def _confusion(labels, predicted):
+    matrix = metrics.confusion_matrix(labels, predicted, N_CLASSES, void_class=VOID)
+    return matrix.astype(int)
+
+
+def _surprise(probabilities, labels):
+    """Return the sum of −log p(true class) over the pixels that are not void."""
+    of_label = np.take_along_axis(probabilities, labels[..., None].astype(int), axis=-1)[..., 0]
+    floor = np.finfo(np.float32).tiny
+    return -np.log(np.maximum(of_label[labels != VOID], floor), dtype=np.float64).sum()
 
 
 def _agreement(predicted, teacher_labels, mask):

@@ -1,6 +1,7 @@
 """One run from the images to the finished line of the record."""
 
 import datetime
+import hashlib
 import time
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from kdbook.study import provenance, scoring
 from kdbook.study.arm_training import logits_suffice, train
 from kdbook.study.arms import several
+from kdbook.study.checkpoint import Checkpoint
 from kdbook.study.plans import PLANS
 from kdbook.study.record import Record, work_folder
 from kdlib import beyond, data, metrics, models, recipes
@@ -57,11 +59,17 @@ class Bench:
         taught_by, judge = self.plan.teachers_of(arm), self.plan.judge_of(arm)
         teacher = self._joined(taught_by, arm.temperature)
         curve = self._curve(split, judge)
-        fit_start = time.perf_counter()
-        kept = self.plan.keeps_logits and logits_suffice(arm)
+        kept = arm.answers or (self.plan.keeps_logits and logits_suffice(arm))
         keep = work_folder(self.folder) / "logits" if kept else None
-        network = train(arm, split, run.seed, teacher, [curve, *callbacks], keep)
-        training = time.perf_counter() - fit_start - curve.seconds
+        checkpoint = Checkpoint(self._checkpoint_folder(run, arm, taught_by), curve)
+        try:
+            network = train(
+                arm, split, run.seed, teacher, [curve, checkpoint, *callbacks], keep,
+                checkpoint.epoch,
+            )  # fmt: skip
+        except ValueError:  # it diverged: not worth going on with
+            checkpoint.remove()
+            raise
         # What is scored is what is kept, and what others can be given: float16.
         weights = models.half(network)
         models.assign(network, weights)
@@ -73,13 +81,16 @@ class Bench:
             "data": provenance.data_entry(self.images, split),
             "teacher": self._reference(*taught_by),
             "judge": self._reference(*several(judge)),
-            "soft_targets": "kept in float16" if kept else "online",
+            "soft_targets": arm.answers or ("kept in float16" if kept else "online"),
             "versions": provenance.versions(),
             "device": provenance.device(),
             "code": provenance.code_revision(),
             "started": started.isoformat(timespec="milliseconds"),
-            "training_seconds": round(training, 2),
-            "images_per_second": round(arm.recipe.steps * arm.recipe.batch_size / training, 2),
+            "training_seconds": round(checkpoint.seconds, 2),
+            "images_per_second": round(
+                arm.recipe.steps * arm.recipe.batch_size / checkpoint.seconds, 2
+            ),
+            "passes": round(_passes(arm.recipe, split), 3),
             "epochs": arm.recipe.epochs,
             "curve": {"patches": len(curve.patches), "temperature": curve.temperature}
             | curve.curve,
@@ -89,6 +100,7 @@ class Bench:
             },
             "weights": self._save(weights, run),
         }
+        checkpoint.remove()
         return entry | {"seconds": round(time.perf_counter() - start, 2)}
 
     def split(self, arm, seed):
@@ -148,6 +160,12 @@ class Bench:
     def _forget(self, kind):
         self._kept = {key: value for key, value in self._kept.items() if key[0] != kind}
 
+    def _checkpoint_folder(self, run, arm, taught_by):
+        """Return the folder for what a run has reached: another one if anything is changed."""
+        told = (arm.settings(), arm.budget(), self._reference(*taught_by), self.fingerprint)
+        name = f"{run}-{hashlib.sha256(repr(told).encode()).hexdigest()[:8]}"
+        return work_folder(self.folder) / "checkpoints" / name
+
     def _save(self, weights, run):
         path = work_folder(self.folder) / "weights" / f"{run}.npz"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -198,6 +216,12 @@ def check_teacher(run, plan, folder):
             f"{path} holds weights with hash {found}, and the teacher {run} was recorded with "
             f"{entry['weights']}. Put the recorded file back."
         )
+
+
+def _passes(recipe, split):
+    """Return how often a training sees the area of the training patches."""
+    seen = recipe.steps * recipe.batch_size * recipe.crop**2
+    return seen / split.train.labels.size
 
 
 def _plan_of(run, plan):
