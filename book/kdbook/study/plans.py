@@ -7,7 +7,7 @@ takes four to seven minutes on one of them.
 
 import dataclasses
 
-from kdbook.study import coarse_plans, method_plans, search_plans
+from kdbook.study import coarse_plans, method_plans, patience, search_plans
 from kdbook.study.arms import Arm, Plan, Run
 from kdlib.recipes import RECIPES, Recipe
 
@@ -254,6 +254,12 @@ COARSE = coarse_plans.comparison(MAIN)
 COARSE_LONG = coarse_plans.longer(MAIN)
 """Four times the steps, at the temperature of the sweep: did it learn too little of its teacher?"""
 
+PATIENCE_SEARCH = patience.search(DUBAI_TEACHER)
+"""Rates, T and α of the students that are trained to the end, judged on validation images."""
+
+SAME_VIEW = patience.same_view(DUBAI_TEACHER)
+"""How the teacher should answer, judged on validation images: for each crop or for the patch."""
+
 CONFIRM = Plan(
     "confirm",
     (_taught("distilled-t0p5", TAUGHT, temperature=0.5, baseline=None),),
@@ -267,6 +273,7 @@ PLANS = {
     for plan in (
         SMOKE, TEACHER_SEARCH, PATIENT_TEACHER, STUDENT_SEARCH, RATES, MAIN, MORE, SPLITS, CITY,
         SWEEP, TABLE, METHODS_SEARCH, METHODS, COARSE_SEARCH, COARSE, COARSE_LONG, CONFIRM,
+        PATIENCE_SEARCH, SAME_VIEW,
     )
 }  # fmt: skip
 """The plans by name."""

@@ -1,0 +1,106 @@
+"""The plans of patience: the narrow student, trained until its curve is flat.
+
+The plan ``main`` stops after 2.45 passes over the patches, where the student has not found the
+roads yet. Here a training has 20,000 steps of 8 crops, 49 passes, with changed colours, as the
+teacher's has. The teacher answers once for each patch, as the mean of its eight views, and crops
+are cut from that: see :mod:`kdbook.study.answers`.
+"""
+
+from kdbook.study import methods
+from kdbook.study.arms import Arm, Plan
+from kdlib.recipes import Recipe
+
+AN_EPOCH = 250
+"""Steps between two looks at the validation images, and between two checkpoints."""
+
+RATES = (0.0025, 0.005, 0.01)
+
+SEARCHED = 3_000
+"""Steps of the runs that settings are chosen by: 7.3 passes."""
+
+
+def budget(steps, rate):
+    """Return the recipe of a student, as long as the number of steps says."""
+    return Recipe(
+        steps // AN_EPOCH,
+        AN_EPOCH,
+        batch_size=8,
+        crop=128,
+        learning_rate=rate,
+        warmup_steps=200,
+        dropout=0.0,
+        normalization="batch",
+        jitter=0.2,
+    )
+
+
+def labels(name, recipe, **options):
+    """Return the arm that learns from the labels of people."""
+    return Arm(name, recipe, **{"baseline": None, **options})
+
+
+def decisions(name, recipe, **options):
+    """Return the arm that learns from the teacher's decisions, as if they were labels."""
+    return Arm(name, recipe, **{"answers": "views", "labels": "decisions", **options})
+
+
+def distilled(name, recipe, temperature=1.0, alpha=0.0, teacher="trained", **options):
+    """Return the arm that learns from the teacher's soft targets."""
+    options = {"answers": "views", **options}
+    return Arm(name, recipe, "student", teacher, alpha, temperature, **options)
+
+
+def smoothed(name, recipe, epsilon=0.1, **options):
+    """Return the arm with label smoothing: see :func:`kdbook.study.controls.uniform`."""
+    return Arm(name, recipe, "student", "uniform", 1 - epsilon, 1.0, **options)
+
+
+def search(teacher):
+    """Return the plan that settings are chosen by, on validation images: six runs a family.
+
+    The settings of labels, of decisions and of smoothing are three rates, with two seeds; those of
+    distillation three rates, two other temperatures, and half the weight for labels.
+    """
+
+    def at(rate):
+        """Give a name for the rate, the recipe, and no baseline."""
+        return {"recipe": budget(SEARCHED, rate), "baseline": None}
+
+    tried = methods.tried
+    others = {"t0p5": (0.5, 0.0), "t2": (2.0, 0.0), "alpha0p5": (1.0, 0.5)}
+    once = {"seeds": (100,)}
+    return Plan(
+        "patience-search",
+        (
+            *(labels(tried("labels", rate), **at(rate)) for rate in RATES),
+            *(decisions(tried("decisions", rate), **at(rate)) for rate in RATES),
+            *(smoothed(tried("smoothed", rate), **at(rate)) for rate in RATES),
+            *(distilled(tried("distilled", rate), **at(rate), **once) for rate in RATES),
+            *(
+                distilled(f"distilled-{name}", temperature=t, alpha=alpha, **at(RATES[1]), **once)
+                for name, (t, alpha) in others.items()
+            ),
+        ),
+        seeds=(100, 101),  # none of those that the other plans report
+        teacher=teacher,
+        judged_on="validation",
+        scored=("validation",),
+    )
+
+
+def same_view(teacher):
+    """Return the plan that asks how the teacher should answer: for each crop, or for the patch.
+
+    A teacher that is asked for each crop sees the colours that the student sees, and no more of the
+    surroundings. One that answers for the whole patch sees more of them, and the patch as it is.
+    """
+    recipe = budget(SEARCHED, RATES[1])
+    ways = {"crop": None, "whole": "whole", "views": "views"}
+    return Plan(
+        "same-view",
+        tuple(distilled(name, recipe, answers=way, baseline=None) for name, way in ways.items()),
+        seeds=(100, 101, 102),
+        teacher=teacher,
+        judged_on="validation",
+        scored=("validation",),
+    )
