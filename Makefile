@@ -8,12 +8,14 @@ CHAPTER ?=
 # More arguments: for pytest, such as ARGS="-k distiller", and for `make run`.
 ARGS ?=
 RUN_ARGS ?=
+# Processes that train at the same time: one a core.
+WORKERS ?= 1
 UV := _build/uv/bin/uv
 BUILD := $(CURDIR)/$(BIN)/jupyter-book build -W -n --keep-going --all
 
 .DEFAULT_GOAL := help
 .PHONY: help book run chapter store student instructor slides test test-jax test-colab test-gpu \
-	mutants mutation in-colab gpu bench models lint stamp screenshots pdf figures vendor lock clean
+	mutants mutation in-colab gpu bench study models lint stamp screenshots pdf figures vendor lock clean
 
 help: ## list these commands
 	@echo "Usage: make COMMAND [PYTHON=python3.12] [CHAPTER=04] [KD_MODE=full]"
@@ -81,6 +83,10 @@ gpu: $(VENV)/kdlib ## add to the environment what TensorFlow needs to use an NVI
 
 bench: $(VENV)/kdlib ## time a step of distillation beside other ways. ARGS="--record"
 	$(BIN)/python -m kdbook.recorders.bench $(ARGS)
+
+study: $(VENV)/kdlib ## train what is left of the long comparison: hours. WORKERS=2
+	set -e; for plan in patient-teacher patience-search same-view few-labels; do \
+		$(BIN)/python -m kdbook.study --plan $$plan --workers $(WORKERS); done
 
 models: $(VENV)/kdlib ## write the networks that come with the library, from the study's record
 	$(BIN)/python -m kdbook.study.ship

@@ -9,9 +9,11 @@ import pytest
 from scipy.special import log_softmax, softmax
 
 from kdbook.study import answers, scoring, training
-from kdbook.study.arms import Arm
+from kdbook.study.arms import Arm, Run
 from kdbook.study.checkpoint import Checkpoint
 from kdbook.study.fused import FusedBatchNormalization, fused
+from kdbook.study.plans import find
+from kdbook.study.runner import needs
 from kdlib import data, recipes
 from kdlib.data import N_CLASSES, VOID
 from kdlib.data.batches import turned
@@ -227,3 +229,21 @@ def test_a_score_has_the_surprise_and_a_confusion_for_each_image(split, teacher)
 def test_a_network_that_has_another_layer_keeps_its_names():
     network = recipes.build("student", 0, TINY)
     assert [v.path for v in fused(network).weights] == [v.path for v in network.weights]
+
+
+def test_few_labels_are_drawn_anew_by_each_seed_and_taught_by_a_teacher_of_the_same(split):
+    plan = find("few-labels")
+    few, taught = plan.arm("teacher-5"), plan.arm("distilled-5")
+    seen = [training.training_patches(few, split.train, seed).image_index for seed in (0, 1)]
+    assert len(set(seen[0])) == len(set(seen[1])) and set(seen[0]) != set(seen[1])
+    for arm in (few, plan.arm("labels-5")):
+        same = training.training_patches(arm, split.train, 1).image_index
+        np.testing.assert_array_equal(same, seen[1])
+    for seed in (0, 4):
+        assert plan.teachers_of(taught, seed) == (Run("few-labels", "teacher-5", seed),)
+        assert Run("few-labels", "teacher-5", seed) in needs(
+            plan, Run("few-labels", taught.name, seed)
+        )
+    runs = plan.runs()
+    assert [run.seed for run in runs] == sorted(run.seed for run in runs)
+    assert runs[0].arm == "teacher-5"

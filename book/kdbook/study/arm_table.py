@@ -175,7 +175,7 @@ def _check_pairs(arm, entries, partner):
             "shows it."
         )
     teachers = {str(entry["teacher"]) for entry in entries.values()}
-    if len(teachers) > 1:
+    if len(teachers) > 1 and not arm.own_teacher:
         raise ValueError(f"the runs of {arm.name} had different teachers: {', '.join(teachers)}.")
     for seed, entry in entries.items():
         for name, of in _COMPARABLE.items():

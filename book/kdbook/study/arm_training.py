@@ -53,7 +53,7 @@ def train(arm, split, seed, teacher=None, callbacks=(), keep=None, initial_epoch
     ValueError
         If the arm has a teacher and none is given, or names one that is unknown.
     """
-    patches = transfer_set(arm, split.train) or training_patches(arm, split.train)
+    patches = transfer_set(arm, split.train) or training_patches(arm, split.train, seed)
     network = recipes.build(arm.network, seed, arm.recipe)
     model = learner = fused(network)
     answered = None
@@ -171,13 +171,13 @@ class PartlyLabelled(Distiller):
         )
 
 
-def training_patches(arm, patches):
+def training_patches(arm, patches, seed=0):
     """Return the patches that an arm learns from, labels hidden where it must not see them.
 
     Without a teacher, unlabelled images are left out: batches full of void pixels would only make
     the comparison easy for the teacher's side. With one, their labels are :data:`UNLABELLED`.
     """
-    seen = labelled_images(patches, arm.labelled)
+    seen = labelled_images(patches, arm.labelled, seed if arm.redraw else 0)
     if arm.teacher is None:
         return patches if seen.all() else patches.take(seen)
     labels = np.where(seen[:, None, None], patches.labels, np.uint8(UNLABELLED))

@@ -37,9 +37,13 @@ class Arm:
     taught_by : Run or tuple of Run, optional
         The run that trained its teacher; by default the teacher of the plan. Several are an
         ensemble (:func:`kdlib.beyond.ensemble`), softened at the temperature of the arm.
+    own_teacher : str, optional
+        The arm whose run of the same seed trained its teacher, instead of one for all seeds.
     labelled : float
         Share of the training images whose labels are seen, above 0 to 1. Without a teacher the
         others are left out; with one they are seen with its soft targets alone.
+    redraw : bool, optional
+        Whether each seed draws anew which images those are. By default they are the same for all.
     split : {"image", "patch", "tile"}
         How patches are divided. By patch, the seed of the run draws them.
     held_out_tile : int, optional
@@ -71,7 +75,9 @@ class Arm:
     alpha: float = 1.0
     temperature: float = 1.0
     taught_by: Run | tuple | None = None
+    own_teacher: str | None = None
     labelled: float = 1.0
+    redraw: bool | None = None
     split: str = "image"
     held_out_tile: int | None = None
     method: str | None = None
@@ -189,10 +195,13 @@ class Plan:
         own = {run for arm in self.arms for run in several(arm.taught_by)}
         return {self.teacher, *own} - {None}
 
-    def teachers_of(self, arm):
+    def teachers_of(self, arm, seed):
         """Return the runs whose networks teach the arm: none, one, or an ensemble."""
-        taught = arm.teacher or arm.labels in ("decisions", "mixed")
-        return several(arm.taught_by or self.teacher) if taught else ()
+        if not arm.teacher and arm.labels not in ("decisions", "mixed"):
+            return ()
+        if arm.own_teacher:
+            return (Run(self.name, arm.own_teacher, seed),)
+        return several(arm.taught_by or self.teacher)
 
     def judge_of(self, arm):
         """Return the run with whose network agreement is measured, or None for that itself."""

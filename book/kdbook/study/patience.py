@@ -10,13 +10,16 @@ from kdbook.study import methods
 from kdbook.study.arms import Arm, Plan
 from kdlib.recipes import Recipe
 
-AN_EPOCH = 250
+AN_EPOCH = 500
 """Steps between two looks at the validation images, and between two checkpoints."""
 
 RATES = (0.0025, 0.005, 0.01)
 
 SEARCHED = 3_000
 """Steps of the runs that settings are chosen by: 7.3 passes."""
+
+FEW_STEPS = 4_500
+"""Of the coarse student with few labels: 11 passes over all patches, 106 over those of five."""
 
 
 def budget(steps, rate):
@@ -103,4 +106,35 @@ def same_view(teacher):
         teacher=teacher,
         judged_on="validation",
         scored=("validation",),
+    )
+
+
+def few_labels(teacher, teacher_recipe, labelled=5 / 48):
+    """Return the plan in which 5 of the 48 training images have labels, drawn anew by each seed.
+
+    A teacher learns from those 5 alone. The coarse student learns from the same labels, or, on all
+    48 images, from that teacher: from its soft targets, or from its decisions as labels.
+
+    Parameters
+    ----------
+    teacher : Run
+        The teacher of all labels: agreement is measured with it, and nobody learns from it.
+    teacher_recipe : Recipe
+        Of the teachers that see few labels.
+    labelled : float
+        Share of the images.
+    """
+    few = {"labelled": labelled, "redraw": True}
+    taught = {"own_teacher": "teacher-5", "baseline": "labels-5", "network": "coarse-student"}
+    recipe = budget(FEW_STEPS, 0.005)
+    return Plan(
+        "few-labels",
+        (
+            Arm("teacher-5", teacher_recipe, "teacher", baseline=None, **few),
+            labels("labels-5", recipe, network="coarse-student", **few),
+            Arm("distilled-5", recipe, teacher="trained", alpha=0.0, answers="views", **taught),
+            decisions("decisions-5", recipe, **taught),
+        ),
+        seeds=(0, 1, 2, 3, 4, 5),
+        teacher=teacher,
     )

@@ -260,6 +260,9 @@ PATIENCE_SEARCH = patience.search(DUBAI_TEACHER)
 SAME_VIEW = patience.same_view(DUBAI_TEACHER)
 """How the teacher should answer, judged on validation images: for each crop or for the patch."""
 
+FEW_LABELS = patience.few_labels(DUBAI_TEACHER, _with(_FAST, dropout=0.0, epochs=20))
+"""Does a teacher of five labelled images help where the others have no labels?"""
+
 CONFIRM = Plan(
     "confirm",
     (_taught("distilled-t0p5", TAUGHT, temperature=0.5, baseline=None),),
@@ -273,7 +276,7 @@ PLANS = {
     for plan in (
         SMOKE, TEACHER_SEARCH, PATIENT_TEACHER, STUDENT_SEARCH, RATES, MAIN, MORE, SPLITS, CITY,
         SWEEP, TABLE, METHODS_SEARCH, METHODS, COARSE_SEARCH, COARSE, COARSE_LONG, CONFIRM,
-        PATIENCE_SEARCH, SAME_VIEW,
+        PATIENCE_SEARCH, SAME_VIEW, FEW_LABELS,
     )
 }  # fmt: skip
 """The plans by name."""

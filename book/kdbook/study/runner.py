@@ -83,7 +83,7 @@ def needs(plan, run):
     ['smoke-teacher-0']
     """
     arm = plan.arm(run.arm)
-    return {*plan.teachers_of(arm), plan.judge_of(arm)} - {None}
+    return {*plan.teachers_of(arm, run.seed), plan.judge_of(arm)} - {None}
 
 
 def check_settings(plan, record):

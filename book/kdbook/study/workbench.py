@@ -56,7 +56,7 @@ class Bench:
         arm = self.plan.arm(run.arm)
         started, start = datetime.datetime.now(datetime.UTC), time.perf_counter()
         split = self.split(arm, run.seed)
-        taught_by, judge = self.plan.teachers_of(arm), self.plan.judge_of(arm)
+        taught_by, judge = self.plan.teachers_of(arm, run.seed), self.plan.judge_of(arm)
         teacher = self._joined(taught_by, arm.temperature)
         curve = self._curve(split, judge)
         kept = arm.answers or (self.plan.keeps_logits and logits_suffice(arm))
