@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
-from kdbook.study import answers, scoring, training
+from kdbook.study import answers, arm_training, scoring
 from kdbook.study.arms import Arm, Run
 from kdbook.study.checkpoint import Checkpoint
 from kdbook.study.fused import FusedBatchNormalization, fused
@@ -135,12 +135,12 @@ def test_labels_of_an_arm(split, teacher, tmp_path):
     answered = answers.answers(patches, teacher, "whole", tmp_path)
     decided = answers.decisions(patches, answered)
     arm = Arm("mixed", TINY, labels="mixed", answers="whole")
-    mixed = training.relabelled(arm, patches, answered, seed=1).labels
+    mixed = arm_training.relabelled(arm, patches, answered, seed=1).labels
     theirs = (mixed == decided).all((1, 2))
     assert 0.2 < theirs.mean() < 0.8
     np.testing.assert_array_equal(mixed[~theirs], patches.labels[~theirs])
     with pytest.raises(ValueError, match="'decisions' or 'mixed' with answers"):
-        training.relabelled(dataclasses.replace(arm, labels="guesses"), patches, answered, 1)
+        arm_training.relabelled(dataclasses.replace(arm, labels="guesses"), patches, answered, 1)
 
 
 @pytest.mark.parametrize("taught", [True, False])
@@ -151,7 +151,7 @@ def test_a_run_that_was_cut_goes_on_to_the_same_weights(small, split, teacher, t
     def run(folder, *others):
         curve = scoring.ValidationCurve(split.validation.take(range(2)), teacher)
         kept = Checkpoint(tmp_path / folder, curve)
-        network = training.train(
+        network = arm_training.train(
             arm, split, 3, teacher, [curve, kept, *others], tmp_path, kept.epoch
         )
         return values(network.variables), curve.curve, kept
@@ -205,9 +205,9 @@ def test_a_fused_normalisation_is_the_plain_one(precision):
 @pytest.mark.tensorflow
 def test_a_fused_network_learns_what_the_plain_one_does(small, split, monkeypatch):
     arm = Arm("scratch", TINY)
-    faster = values(training.train(arm, split, 3).weights)
-    monkeypatch.setattr(training, "fused", lambda network: network)
-    plain = values(training.train(arm, split, 3).weights)
+    faster = values(arm_training.train(arm, split, 3).weights)
+    monkeypatch.setattr(arm_training, "fused", lambda network: network)
+    plain = values(arm_training.train(arm, split, 3).weights)
     start = values(recipes.build("student", 3, TINY).weights)
     for a, b, before in zip(faster, plain, start, strict=True):
         np.testing.assert_allclose(a, b, atol=2e-3)
@@ -234,10 +234,10 @@ def test_a_network_that_has_another_layer_keeps_its_names():
 def test_few_labels_are_drawn_anew_by_each_seed_and_taught_by_a_teacher_of_the_same(split):
     plan = find("few-labels")
     few, taught = plan.arm("teacher-5"), plan.arm("distilled-5")
-    seen = [training.training_patches(few, split.train, seed).image_index for seed in (0, 1)]
+    seen = [arm_training.training_patches(few, split.train, seed).image_index for seed in (0, 1)]
     assert len(set(seen[0])) == len(set(seen[1])) and set(seen[0]) != set(seen[1])
     for arm in (few, plan.arm("labels-5")):
-        same = training.training_patches(arm, split.train, 1).image_index
+        same = arm_training.training_patches(arm, split.train, 1).image_index
         np.testing.assert_array_equal(same, seen[1])
     for seed in (0, 4):
         assert plan.teachers_of(taught, seed) == (Run("few-labels", "teacher-5", seed),)

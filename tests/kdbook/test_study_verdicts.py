@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kdbook.study import patience, verdicts
+from kdbook.study import patience_plans, verdicts
 from kdbook.study.plans import DUBAI_TEACHER, find
 from kdlib.data import N_CLASSES
 from kdlib.metrics import paired_difference
@@ -71,5 +71,5 @@ def test_each_family_is_tuned_by_as_many_runs():
     assert {family: families.count(family) for family in families} == dict.fromkeys(
         ("labels", "decisions", "smoothed", "distilled"), 6
     )
-    assert {arm.recipe.steps for arm in find("patience-search").arms} == {patience.SEARCHED}
+    assert {arm.recipe.steps for arm in find("patience-search").arms} == {patience_plans.SEARCHED}
     assert find("patience-search").teacher == DUBAI_TEACHER

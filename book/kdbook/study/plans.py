@@ -7,7 +7,7 @@ takes four to seven minutes on one of them.
 
 import dataclasses
 
-from kdbook.study import coarse_plans, method_plans, patience, search_plans
+from kdbook.study import coarse_plans, method_plans, patience_plans, search_plans
 from kdbook.study.arms import Arm, Plan, Run
 from kdlib.recipes import RECIPES, Recipe
 
@@ -254,13 +254,13 @@ COARSE = coarse_plans.comparison(MAIN)
 COARSE_LONG = coarse_plans.longer(MAIN)
 """Four times the steps, at the temperature of the sweep: did it learn too little of its teacher?"""
 
-PATIENCE_SEARCH = patience.search(DUBAI_TEACHER)
+PATIENCE_SEARCH = patience_plans.search(DUBAI_TEACHER)
 """Rates, T and α of the students that are trained to the end, judged on validation images."""
 
-SAME_VIEW = patience.same_view(DUBAI_TEACHER)
+SAME_VIEW = patience_plans.same_view(DUBAI_TEACHER)
 """How the teacher should answer, judged on validation images: for each crop or for the patch."""
 
-FEW_LABELS = patience.few_labels(DUBAI_TEACHER, _with(_FAST, dropout=0.0, epochs=20))
+FEW_LABELS = patience_plans.few_labels(DUBAI_TEACHER, _with(_FAST, dropout=0.0, epochs=20))
 """Does a teacher of five labelled images help where the others have no labels?"""
 
 CONFIRM = Plan(

@@ -6,7 +6,7 @@ teacher's has. The teacher answers once for each patch, as the mean of its eight
 are cut from that: see :mod:`kdbook.study.answers`.
 """
 
-from kdbook.study import methods
+from kdbook.study import method_plans
 from kdbook.study.arms import Arm, Plan
 from kdlib.recipes import Recipe
 
@@ -69,7 +69,7 @@ def search(teacher):
         """Give a name for the rate, the recipe, and no baseline."""
         return {"recipe": budget(SEARCHED, rate), "baseline": None}
 
-    tried = methods.tried
+    tried = method_plans.tried
     others = {"t0p5": (0.5, 0.0), "t2": (2.0, 0.0), "alpha0p5": (1.0, 0.5)}
     once = {"seeds": (100,)}
     return Plan(
