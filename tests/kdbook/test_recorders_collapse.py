@@ -207,6 +207,8 @@ def test_a_used_optimiser_takes_a_larger_first_step(patches):
         model, _ = collapse.train(setting, 0, patches, collapse.some(patches, 2))
         keras.utils.set_random_seed(0)
         before = setting.build().get_weights()
-        moved.append(max(np.abs(a - b).max() for a, b in zip(model.get_weights(), before)))
+        moved.append(
+            max(np.abs(a - b).max() for a, b in zip(model.get_weights(), before, strict=True))
+        )
     kept = 1 - 0.999**11_601  # of the average of squares
     assert moved[1] / moved[0] == pytest.approx(0.1 / np.sqrt(0.001 / kept) / 1, rel=0.02)
