@@ -1,12 +1,14 @@
 """A set of aerial images with their labels."""
 
 import dataclasses
+import functools
 import hashlib
 
 import numpy as np
 
 from kdlib.data.classes import DUBAI_PALETTE
 from kdlib.data.palette import Palette
+from kdlib.data.shared_pixels import shared_pixels
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,6 +85,11 @@ class ImageSet:
         if self.titles is not None:
             return self.titles[index]
         return f"tile {self.tile[index]} part {self.part[index]}"
+
+    @functools.cached_property
+    def shared(self):
+        """Pairs of images that show the same pixels, as a set of (int, int), computed once."""
+        return shared_pixels(self.images)
 
     def fingerprint(self):
         """Give the first 12 hex digits of the SHA-256 of all images, labels, tiles and parts.

@@ -7,6 +7,7 @@ import numpy as np
 from kdlib.data.ground import touches
 from kdlib.data.palette import OF_THE_PALETTE
 from kdlib.data.patches import Patches, class_shares
+from kdlib.data.shared_pixels import check_apart, equal_patches
 
 TEST_PARTS = (3, 9)
 """Parts of every tile that are the test set in the split by image: fixed and published."""
@@ -62,8 +63,10 @@ def split(patches, image_set, by="image", held_out_tile=None, seed=0):
     Raises
     ------
     ValueError
-        If ``by`` is unknown, the tile is missing or not among the patches, or a part of the split
-        would be empty, because there are too few images.
+        If ``by`` is unknown, the tile is missing or not among the patches, a part of the split
+        would be empty, because there are too few images, or, but for "patch", an image shows pixels
+        of an image in another part: a copy, a cut-out, a mosaic. Where places on the ground are
+        known, they decide instead. See :func:`kdlib.data.shared_pixels.shared_pixels`.
 
     Examples
     --------
@@ -98,6 +101,10 @@ def split(patches, image_set, by="image", held_out_tile=None, seed=0):
         if not mask.any():
             remedy = _remedy(image_set, by)
             raise ValueError(f"split by {by}: no patch is left for {name}. {remedy}")
+    if by != "patch" and image_set.ground is None:
+        masks = {"train": train, "validation": validation, "test": test}
+        part_of = {n: name for name in masks for n in patches.image_index[masks[name]].tolist()}
+        check_apart(image_set, part_of)
     return Split(*(patches.take(mask) for mask in (train, validation, test)), by=by)
 
 
@@ -138,7 +145,7 @@ def _tile_mask(patches, held_out_tile):
 
 
 def check_disjoint(split):
-    """Prove that no two parts of a split share an image, or show the same ground.
+    """Prove that no two parts of a split share an image or a patch, or show the same ground.
 
     Parameters
     ----------
@@ -170,6 +177,12 @@ def check_disjoint(split):
                 f"(numbers {listed}). Split by image or by tile."
             )
         if one.ground is None or other.ground is None:
+            if twins := equal_patches(one.images, other.images):
+                image, twin = one.image_index[twins[0]], other.image_index[twins[1]]
+                raise ValueError(
+                    f"split by {split.by}: a patch of image {image} in {first} and one of image "
+                    f"{twin} in {second} have the same pixels. Leave one of these images out."
+                )
             continue
         twice = touches(one.ground, other.ground, one.labels.shape[1]).sum()
         if twice:

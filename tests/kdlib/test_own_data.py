@@ -150,9 +150,7 @@ def test_more_than_eight_bits(folder):
     deep = np.full((32, 48), 1000, np.uint16)
     (folder / "images" / "north 3.png").unlink()
     Image.fromarray(deep).save(folder / "images" / "north 3.tif")
-    with pytest.raises(
-        ValueError, match="images/north 3.tif has more than 8 bits a channel: 16-bit"
-    ):
+    with pytest.raises(ValueError, match="images/north 3.tif has more than 8 bits a channel"):
         read(folder)
 
 
