@@ -16,6 +16,7 @@ SIDE = 16
 _ANCHORS = 500  # windows that an image remembers
 _FEWEST = 4  # of them must be found in another image, ...
 _SHARE = 0.05  # ... and this share: a watermark in each image is no copy
+_COLOURS = 16  # with fewer, images may be equal by chance
 _ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 
 
@@ -23,8 +24,8 @@ def shared_pixels(images):
     """Find the images of which the same pixels are in another image, wherever they lie there.
 
     Pixels must be equal: a picture that was saved as JPEG once more, turned or scaled is not found.
-    Windows in which half of the neighbouring pixels are equal say nothing, such as sky, borders and
-    drawings; of those, only whole images that are the same count, unless they have a single colour.
+    Windows in which half of the neighbouring pixels are equal say nothing, such as borders and calm
+    water, nor do whole images that are equal but have fewer than 16 colours, such as empty tiles.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def check_apart(image_set, part_of):
 
 
 def equal_patches(one, other):
-    """Return the numbers of two patches that are equal, and not of a single colour, or None.
+    """Return the numbers of two patches that are equal, and have 16 colours or more, or None.
 
     Examples
     --------
@@ -105,7 +106,7 @@ def equal_patches(one, other):
     seen = {_digest(patch): number for number, patch in enumerate(one)}
     for number, patch in enumerate(other):
         twin = seen.get(_digest(patch))
-        if twin is not None and (patch != patch[:1, :1]).any():
+        if twin is not None and _is_rich(patch):
             return twin, number
     return None
 
@@ -115,14 +116,19 @@ def _digest(image):
     return image.shape, hashlib.blake2b(np.ascontiguousarray(image)).digest()
 
 
+def _is_rich(image):
+    """Tell whether an image has so many colours that no other is equal by chance."""
+    return len(np.unique(image.reshape(-1, 3), axis=0)) >= _COLOURS
+
+
 def _same(images):
-    """Pairs of images that are equal, and not of a single colour."""
+    """Pairs of images that are equal, though rich in colours."""
     seen, found = {}, set()
     for number, image in enumerate(images):
-        if (image != image[:1, :1]).any():
-            others = seen.setdefault(_digest(image), [])
+        others = seen.setdefault(_digest(image), [])
+        if others and _is_rich(image):
             found |= {(other, number) for other in others}
-            others.append(number)
+        others.append(number)
     return found
 
 
