@@ -8,6 +8,7 @@ import dataclasses
 
 import keras
 import numpy as np
+from tqdm.keras import TqdmCallback
 
 from kdlib import metrics, recipes, runtime
 from kdlib.data import Split
@@ -29,6 +30,13 @@ class Experiment:
         "teacher", "student from scratch" and "distilled student".
     matrices : dict of str to array, shape (n_classes, n_classes)
         The confusion matrix of each on the test patches: rows true, columns predicted.
+    mode : {"full", "smoke"}
+        The run mode. In smoke mode trainings are short, and the report says so.
+
+    Raises
+    ------
+    ValueError
+        From :meth:`scores` and :meth:`report`, if no test pixel is labelled.
 
     Examples
     --------
@@ -43,9 +51,11 @@ class Experiment:
     split: Split
     models: dict
     matrices: dict
+    mode: str = "full"
 
     def scores(self):
         """Return {name: :class:`kdlib.metrics.Scores`}, the constant predictor among them."""
+        _check_labelled(self.split, "test")
         void = self.split.test.palette.void
         found = {name: metrics.scores(matrix, void) for name, matrix in self.matrices.items()}
         any_matrix = next(iter(self.matrices.values()))
@@ -79,6 +89,9 @@ class Experiment:
                 head = " " * len(head)
 
     def _warnings(self):
+        if self.mode == "smoke":
+            yield "Smoke mode was on: it trains for a few steps, to show that all works, and its"
+            yield "scores say nothing. Set KD_MODE=full before Python starts, or give recipes."
         for part in ("train", "validation", "test"):
             patches = getattr(self.split, part)
             counts = np.bincount(patches.labels.ravel(), minlength=len(patches.palette))
@@ -94,7 +107,7 @@ class Experiment:
         yield "others, and compare with kdlib.metrics.paired_difference, before you believe it."
 
 
-def run(split, teacher, chosen=None, alpha=0.1, temperature=2.0, seed=0, verbose=0):
+def run(split, teacher, chosen=None, alpha=0.1, temperature=2.0, seed=0, verbose=1):
     """Train a student from scratch and a distilled student alike, and judge both on test patches.
 
     Parameters
@@ -111,7 +124,7 @@ def run(split, teacher, chosen=None, alpha=0.1, temperature=2.0, seed=0, verbose
     seed : int
         Decides the first weights, the crops and the dropout of both students.
     verbose : {0, 1, 2}
-        As in ``keras.Model.fit``.
+        0 shows no progress, 1 a bar for each student, 2 a line for each epoch.
 
     Returns
     -------
@@ -120,8 +133,10 @@ def run(split, teacher, chosen=None, alpha=0.1, temperature=2.0, seed=0, verbose
     Raises
     ------
     ValueError
-        If the teacher has another number of classes than the palette of the patches, the patches
-        have a size that the U-Nets cannot take, or a training diverges.
+        Before the first training: if teacher and student are no pair, the teacher has another
+        number of classes than the palette of the patches or cannot take them, the patches have a
+        size that the U-Nets cannot take, alpha or temperature is out of its range, or no pixel of
+        the training or the test patches is labelled. Later: if a training diverges.
 
     References
     ----------
@@ -139,17 +154,23 @@ def run(split, teacher, chosen=None, alpha=0.1, temperature=2.0, seed=0, verbose
     """
     n_classes = len(split.train.palette)
     _check_teacher(teacher, split.train.palette)
+    for part in ("train", "test"):
+        _check_labelled(split, part)
     chosen = (chosen or recipes.recipe("student")).suited_to(split.train)
     scratch, distilled = (recipes.build("student", seed, chosen, n_classes) for _ in range(2))
     recipes.compile_alone(scratch, chosen)
-    recipes.fit(scratch, split.train, chosen, seed, verbose=verbose)
     distiller = Distiller(distilled, teacher)
     options = {"alpha": alpha, "temperature": temperature}
     distiller.compile(chosen.optimizer(), jit_compile=runtime.jit_compile(), **options)
-    recipes.fit(distiller, split.train, chosen, seed, verbose=verbose)
+    _check_answer(teacher, "crops of the training", chosen.batches(split.train, seed)[0][0][:1])
+    _check_answer(teacher, "test patches", split.test.images[:1] / np.float32(255))
+    for name, model in ((SCRATCH, scratch), (DISTILLED, distiller)):
+        bar = [TqdmCallback(chosen.epochs, verbose=0, desc=name)] if verbose == 1 else []
+        lines = 2 if verbose == 2 else 0
+        recipes.fit(model, split.train, chosen, seed, callbacks=bar, verbose=lines)
     models = {TEACHER: teacher, SCRATCH: scratch, DISTILLED: distilled}
     matrices = {name: _matrix(model, split.test) for name, model in models.items()}
-    return Experiment(split, models, matrices)
+    return Experiment(split, models, matrices, runtime.mode())
 
 
 def _matrix(model, patches):
@@ -168,6 +189,34 @@ def _check_teacher(teacher, palette):
             f"the teacher has {teacher.output_shape[-1]} outputs a pixel, and the palette "
             f"{len(palette)} classes: {', '.join(palette.names)}. Train a teacher on these images: "
             "recipes.trained_teacher(images, split)."
+        )
+
+
+def _check_answer(teacher, what, images):
+    """Ask the teacher once, before any training: networks may take a single size of image."""
+    try:
+        shape = tuple(teacher(images, training=False).shape)
+    except (ValueError, TypeError, RuntimeError, OSError) as error:
+        raise ValueError(
+            f"the teacher cannot take the {what}, of shape {images.shape[1:]}: {error} Cut patches "
+            "of the size that it takes, or build it for images of any size."
+        ) from error
+    if shape[1:-1] != images.shape[1:-1]:
+        raise ValueError(
+            f"the teacher answers the {what}, of shape {images.shape[1:]}, with shape {shape[1:]}; "
+            "expected an answer for each pixel."
+        )
+
+
+def _check_labelled(split, part):
+    """Refuse a part of which every pixel is void: nothing can be learned from it, or scored."""
+    patches = getattr(split, part)
+    void = patches.palette.void
+    if void is not None and (patches.labels == void).all():
+        raise ValueError(
+            f"no pixel of the {len(patches)} {part} patches is labelled: all are "
+            f"{patches.palette.names[void]!r}, the void class. Label some, or divide the images "
+            "in another way."
         )
 
 

@@ -9,16 +9,20 @@ import os
 import sys
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from kdlib import data, models
 from kdlib.deploy import tiles
+
+_MARK = "kdlib.predict"
+"""What the files that are written here call their software."""
 
 
 def main(arguments=None):
     """Run the command; return the exit status: 0, or 1 if an image could not be done.
 
-    What goes wrong with one image is said on the error stream, and the others are done.
+    What goes wrong with one image is said on the error stream, and the others are done. Files that
+    the command wrote itself are left out, so that it may be run on a folder twice.
 
     Parameters
     ----------
@@ -32,8 +36,17 @@ def main(arguments=None):
     """
     options = _parser().parse_args(arguments)
     network, failed, written = models.pretrained(options.network, options.trained_on), 0, set()
+    results = [path for path in options.images if _is_result(path)]
+    if results:
+        listed = ", ".join(map(str, results[:5])) + (", ..." if len(results) > 5 else "")
+        print(
+            f"{len(results)} files are left out, masks and overlays of an earlier run: {listed}",
+            file=sys.stderr,
+        )
     try:
         for path in options.images:
+            if path in results:
+                continue
             try:
                 print(predict(network, path, options.out, options.force, options.quiet, written))
             except (ValueError, OSError, MemoryError) as error:
@@ -72,7 +85,7 @@ def predict(network, path, out=None, force=False, quiet=True, written=None):
     Raises
     ------
     FileNotFoundError, ValueError
-        If the image cannot be read.
+        If the image cannot be read, or is a mask or an overlay that this function wrote.
     FileExistsError
         If a result is there already.
 
@@ -91,6 +104,8 @@ def predict(network, path, out=None, force=False, quiet=True, written=None):
     folder = path.parent if out is None else Path(out)
     mask, overlay = (folder / f"{path.stem}_{kind}.png" for kind in ("mask", "overlay"))
     # Before the work, and before the folder is made for nothing.
+    if _is_result(path):
+        raise ValueError(f"{path} is a mask or an overlay of an earlier run; give the photograph.")
     image = data.read_image(path)
     _check_free((mask, overlay), path, force, written)
     labels = tiles.segment(network, image, progress=not quiet)
@@ -120,15 +135,26 @@ def _check_free(results, path, force, written):
 
 def _save(pictures):
     """Write pictures, all of them or none: a full disk leaves no half of a file behind."""
+    mark = PngImagePlugin.PngInfo()
+    mark.add_text("Software", _MARK)
     partial = {path.with_name(f".{os.getpid()}-{path.name}"): path for path in pictures}
     try:
         for temporary, path in partial.items():
-            Image.fromarray(pictures[path]).save(temporary, format="png")
+            Image.fromarray(pictures[path]).save(temporary, format="png", pnginfo=mark)
         for temporary, path in partial.items():
             temporary.replace(path)
     finally:
         for temporary in partial:
             temporary.unlink(missing_ok=True)
+
+
+def _is_result(path):
+    """Tell whether a file is marked as a mask or an overlay that was written here."""
+    try:
+        with Image.open(path) as file:
+            return file.info.get("Software") == _MARK
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False  # reading it says what is wrong
 
 
 def _said(error, path):

@@ -3,12 +3,14 @@
 import re
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from kdlib import data, experiment, recipes
 from kdlib.recipes import Recipe
+from kdlib.unet import multi_teacher_unet_model
 from tests.kdbook.tiny_study import builder
 
 from . import own_images
@@ -188,10 +190,62 @@ def test_a_teacher_of_other_classes(folder):
         experiment.run(split, "teacher")
 
 
+@pytest.fixture
+def never_trained(monkeypatch):
+    """Fail if anything is trained."""
+    monkeypatch.setattr(recipes, "fit", lambda *args, **options: pytest.fail("trained"))
+
+
+def split_of(folder, size=32):
+    images = read(folder)
+    return data.split(data.cut(images, size), images)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"alpha": 1.5}, "alpha is 1.5"), ({"temperature": 0}, "temperature is 0")],
+)
+def test_settings_are_checked_before_the_first_training(folder, never_trained, options, message):
+    teacher = recipes.build("teacher", n_classes=4)
+    with pytest.raises(ValueError, match=message):
+        experiment.run(split_of(folder), teacher, **options)
+
+
+def test_the_pair_is_checked_before_the_first_training(folder, never_trained):
+    split = split_of(folder)
+    image = keras.Input((None, None, 3))
+    four = keras.layers.Conv2D(4, 1, activation="softmax")(keras.layers.Conv2D(4, 1)(image))
+    with pytest.raises(ValueError, match="logits"):
+        experiment.run(split, keras.Model(image, keras.layers.Lambda(lambda x: 2 * x)(four)))
+    coarse = keras.layers.Conv2D(4, 1, name="logits")(keras.layers.AveragePooling2D(2)(image))
+    with pytest.raises(ValueError, match=r"with shape \(16, 16, 4\); expected an answer for each"):
+        experiment.run(split, keras.Model(image, keras.layers.Softmax()(coarse)))
+    fixed = multi_teacher_unet_model(4, 48, 48)
+    with pytest.raises(
+        ValueError, match=r"cannot take the crops of the training, of shape \(32, 32"
+    ):
+        experiment.run(split, fixed)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_parts_without_labelled_pixels_are_refused_before_training(folder, never_trained, part):
+    split = split_of(folder)
+    getattr(split, part).labels[:] = own_images.MEADOW.void
+    with pytest.raises(ValueError, match=f"no pixel of the . {part} patches is labelled: all are"):
+        experiment.run(split, recipes.build("teacher", n_classes=4))
+
+
+def test_scores_without_labelled_test_pixels_are_refused(folder):
+    split = split_of(folder)
+    split.test.labels[:] = own_images.MEADOW.void
+    with pytest.raises(ValueError, match="no pixel of the 1 test patches is labelled"):
+        experiment.Experiment(split, {}, {"teacher": np.zeros((4, 4))}).report()
+
+
 # The whole way.
 
 
-def test_nine_classes_and_no_void_from_folder_to_report(tmp_path):
+def test_nine_classes_and_no_void_from_folder_to_report(tmp_path, capsys):
     palette = own_images.palette(9)
     own_images.write(tmp_path, palette, [(70 + i, 90) for i in range(6)])
     images = read(tmp_path, palette)
@@ -206,6 +260,17 @@ def test_nine_classes_and_no_void_from_folder_to_report(tmp_path):
     report = found.report()
     assert "train: 4 patches of 4 images  validation: 1 patches of 1 images" in report
     assert all(f"kind {number}" in report for number in range(9))
+    assert "Smoke mode was on" in report and found.mode == "smoke"
+    shown = capsys.readouterr().err
+    for student in ("student from scratch", "distilled student"):
+        assert f"{student}: 100%" in shown and "1/1" in shown
+
+
+def test_full_mode_is_not_worth_a_line(tmp_path):
+    own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 6)
+    counted = dict.fromkeys(("teacher", "student from scratch", "distilled student"), np.eye(4))
+    found = experiment.Experiment(split_of(tmp_path), {}, counted)
+    assert found.mode == "full" and "Smoke mode" not in found.report()
 
 
 def test_the_report_gives_scores_per_class_beside_the_constant_predictor(tmp_path):

@@ -103,6 +103,29 @@ def test_nothing_is_replaced_without_leave(image, tmp_path, capsys):
     assert read(tmp_path / "park_overlay.png").shape == image.shape
 
 
+def test_run_twice_over_a_folder_it_leaves_its_own_files_out(image, tmp_path, capsys):
+    Image.fromarray(image[:20]).save(tmp_path / "roof_mask.png")  # a photograph for all that
+    out = tmp_path / "out"
+    for options in ([], ["--out", str(out)], ["--force"]):
+        command = [*map(str, sorted(tmp_path.glob("*.png"))), "--quiet", *options]
+        assert predict.main(command) == 0
+    said = capsys.readouterr()
+    assert said.out.count("park.png, 64 × 50") == said.out.count("roof_mask.png, 64 × 20") == 3
+    assert said.err.count("4 files are left out, masks and overlays of an earlier run: ") == 2
+    assert "park_mask.png" in said.err and "roof_mask_overlay.png" in said.err
+    stems = [f"{stem}_{kind}.png" for stem in ("park", "roof_mask") for kind in ("mask", "overlay")]
+    assert names(out) == sorted(stems)
+    assert names(tmp_path) == sorted(["out", "park.png", "roof_mask.png", *stems])
+
+
+def test_from_python_its_own_files_are_refused(image, tmp_path):
+    network = kdlib.pretrained("student-scratch", "city")
+    predict.predict(network, tmp_path / "park.png")
+    for kind in ("mask", "overlay"):
+        with pytest.raises(ValueError, match=f"park_{kind}.png is a mask or an overlay of an earl"):
+            predict.predict(network, tmp_path / f"park_{kind}.png")
+
+
 def test_two_images_of_one_name_do_not_replace_each_other(image, tmp_path, capsys):
     (tmp_path / "other").mkdir()
     Image.new("RGB", (32, 32)).save(tmp_path / "other" / "park.jpg")
@@ -121,7 +144,7 @@ def test_a_place_that_cannot_be_written_to(image, tmp_path, capsys):
 
 
 def test_a_disk_that_is_full_leaves_nothing_behind(image, tmp_path, monkeypatch, capsys):
-    def save(picture, path, format):
+    def save(picture, path, **options):
         path.write_text("half")
         if "overlay" in path.name:
             raise OSError(28, "No space left on device")
