@@ -13,11 +13,15 @@ from kdlib.data.palette import UnknownColours
 
 
 class Picture(typing.NamedTuple):
-    """What :func:`picture` and :func:`mask` return.
+    """Colours, shape (height, width, 3), or class numbers, shape (height, width), from a file.
 
-    ``pixels`` are colours, shape (height, width, 3), or class numbers, shape (height, width);
     ``orientation`` is EXIF's, 1 to 8, by which they were turned; ``transparent`` says whether white
     was put behind.
+
+    Examples
+    --------
+    >>> Picture(np.zeros((3, 2, 3), np.uint8), orientation=6).stored_size
+    (2, 3)
     """
 
     pixels: np.ndarray
@@ -78,7 +82,15 @@ def read_image(path, title=None):
 
 
 def picture(path, title):
-    """Read an image as :func:`read_image` does; return a :class:`Picture`, and warn of nothing."""
+    """Read an image as :func:`read_image` does; return a :class:`Picture`, and warn of nothing.
+
+    Examples
+    --------
+    >>> picture("nowhere.png", "the image")
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: the image is missing; expected the path of an image file.
+    """
     path = Path(path)
     layout = layout_of(path, title)
     if layout.deep:

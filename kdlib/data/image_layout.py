@@ -18,7 +18,13 @@ _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, s
 
 
 class Refused(ValueError):
-    """A file that is whole, but cannot be read without a guess or a loss."""
+    """A file that cannot be read without a guess or a loss.
+
+    Examples
+    --------
+    >>> issubclass(Refused, ValueError)
+    True
+    """
 
 
 class Layout(typing.NamedTuple):

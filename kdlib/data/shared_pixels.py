@@ -79,6 +79,11 @@ def check_apart(image_set, part_of):
     ------
     ValueError
         If there are some. The message names them all.
+
+    Examples
+    --------
+    >>> from kdlib.data import synthetic
+    >>> check_apart(synthetic.city(n_images=2, size=64), {0: "train", 1: "test"})
     """
     found = [
         " and ".join(f"{image_set.title(number)} ({part_of[number]})" for number in pair)
