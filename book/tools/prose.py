@@ -59,7 +59,7 @@ def written(value, like):
     percent = re.search(r"[ \u00a0]?%$", like)
     digits = like[: percent.start()] if percent else like
     decimals = len(digits.partition(".")[2])
-    scaled = round(value * 100 if percent else value, decimals) + 0.0
+    scaled = round(round(value * 100, 9) if percent else value, decimals) + 0.0  # 57.5, not less
     comma = "," if "," in digits or abs(scaled) >= 10_000 else ""
     text = f"{abs(scaled):{comma}.{decimals}f}"
     if digits.lstrip("+−-").startswith(".") and text.startswith("0."):
