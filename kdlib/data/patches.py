@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from patchify import patchify, unpatchify
+from numpy.lib.stride_tricks import sliding_window_view
 
 from kdlib.data.classes import DUBAI_PALETTE, N_CLASSES
 from kdlib.data.palette import Palette
@@ -101,12 +101,17 @@ def cut(image_set, size=256):
     labels = np.empty((count, size, size), dtype=np.uint8)
     start = 0
     for image, label in zip(image_set.images, image_set.labels, strict=True):
-        cut_labels = patchify(label, (size, size), step=size).reshape(-1, size, size)
+        cut_labels = _windows(label, size)
         stop = start + len(cut_labels)
-        labels[start:stop] = cut_labels
-        images[start:stop] = patchify(image, (size, size, 3), step=size).reshape(-1, size, size, 3)
+        labels[start:stop], images[start:stop] = cut_labels, _windows(image, size)
         start = stop
     return Patches(images, labels, *_places(image_set, shapes, size), image_set.palette)
+
+
+def _windows(image, size):
+    """Every square of an image, or of its labels, that lies on the grid, row by row."""
+    around = (size, size, *image.shape[2:])
+    return sliding_window_view(image, around)[::size, ::size].reshape(-1, *around)
 
 
 def _places(image_set, shapes, size):
@@ -170,11 +175,9 @@ def join(values, patches, image_index):
             "Join before patches are taken apart by a split, or split by image."
         )
     order = here[np.lexsort((patches.column[here], patches.row[here]))]
-    grid = values[order].reshape(rows, columns, *values.shape[1:])
-    height, width = rows * values.shape[1], columns * values.shape[2]
-    if values.ndim == 3:
-        return unpatchify(grid, (height, width))
-    return unpatchify(grid[:, :, np.newaxis], (height, width, values.shape[3]))
+    height, width, *channels = values.shape[1:]
+    grid = values[order].reshape(rows, columns, height, width, *channels)
+    return grid.swapaxes(1, 2).reshape(rows * height, columns * width, *channels)
 
 
 def class_shares(labels, n_classes=N_CLASSES):

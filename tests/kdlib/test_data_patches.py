@@ -44,6 +44,27 @@ def test_patches_are_cut_from_the_top_left_and_the_rest_is_dropped():
 
 
 @settings(max_examples=40, deadline=None)
+@given(height=st.integers(4, 19), width=st.integers(4, 19), size=st.integers(1, 4))
+def test_patches_are_those_of_patchify(height, width, size):
+    """The usual tool, which chapter 03 shows; joined again by it, too."""
+    patchify = pytest.importorskip("patchify")
+    images = image_set([(height, width)], seed=height)
+    patches = data.cut(images, size=size)
+    of_images = patchify.patchify(images.images[0], (size, size, 3), step=size)
+    of_labels = patchify.patchify(images.labels[0], (size, size), step=size)
+    np.testing.assert_array_equal(patches.images, of_images.reshape(-1, size, size, 3))
+    np.testing.assert_array_equal(patches.labels, of_labels.reshape(-1, size, size))
+    assert (patches.row[-1] + 1, patches.column[-1] + 1) == of_labels.shape[:2]
+    whole = (height // size * size, width // size * size)
+    np.testing.assert_array_equal(
+        data.join(patches.images, patches, 0), patchify.unpatchify(of_images, (*whole, 3))
+    )
+    np.testing.assert_array_equal(
+        data.join(patches.labels, patches, 0), patchify.unpatchify(of_labels, whole)
+    )
+
+
+@settings(max_examples=40, deadline=None)
 @given(
     shapes=st.lists(st.tuples(st.integers(4, 19), st.integers(4, 19)), min_size=1, max_size=3),
     size=st.integers(1, 4),
