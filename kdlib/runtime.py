@@ -10,7 +10,6 @@ This is the only module that reads the environment. Three variables count:
     Where downloads and trained teachers are kept, instead of the user's cache folder.
 """
 
-import contextlib
 import functools
 import numbers
 import os
@@ -19,19 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-
-@contextlib.contextmanager
-def _without_native_messages():
-    """Drop what compiled code writes to the error stream. Python's errors still show."""
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
+from kdlib._quiet import without_native_messages
 
 # TensorFlow tells its build flags on import, whatever the log level, and that there is no GPU:
 # noise in a notebook. What goes wrong comes as a Python error.
@@ -39,7 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # TensorFlow uses oneDNN by itself on some processors only. On one without AVX-512 (AMD EPYC 7003,
 # one core), a training step of the student took 0.25 of the processor time with it.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-with _without_native_messages():
+with without_native_messages():
     import keras
 
 MODES = ("smoke", "full")

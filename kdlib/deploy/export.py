@@ -4,20 +4,15 @@
 run them check them. What is missing is named when it is needed.
 """
 
-import contextlib
 import dataclasses
-import io
-import logging
 import os
-import warnings
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from kdlib import metrics
-from kdlib._packages import needed
-from kdlib.deploy.inference import load
+from kdlib.deploy._converting import convert, in_float32
 
 FORMATS = {
     "litert-float32": ".tflite",
@@ -82,8 +77,9 @@ class Checked:
 def write(model, path, format, patches, calibration=None, least_agreement=None):
     """Write a network to a file, compare the file with Keras, and keep it only if they agree.
 
-    The file takes one image of the size of the patches. It replaces an older file of that name,
-    and not before it has passed. Needs Keras on TensorFlow.
+    The file takes one image of the size of the patches, and computes in float32 or in integers: a
+    network of mixed precision is written, and compared, as it answers in float32. The file
+    replaces an older one of that name, and not before it has passed. Needs Keras on TensorFlow.
 
     Parameters
     ----------
@@ -111,7 +107,8 @@ def write(model, path, format, patches, calibration=None, least_agreement=None):
     DisagreementError
         If fewer pixels than ``least_agreement`` have the same class. There is no file then.
     ValueError
-        If an argument does not fit, or Keras runs on another backend.
+        If an argument does not fit, the network cannot be written in this format, or Keras runs on
+        another backend.
     ImportError
         If a package is missing.
 
@@ -133,61 +130,17 @@ def write(model, path, format, patches, calibration=None, least_agreement=None):
     least = _check(path, format, patches, calibration, least_agreement)
     # Beside its place, so that a file that has passed can be moved there in one step.
     partial = path.with_name(f".{os.getpid()}-{path.name}")
+    _check_network(model, patches)
     try:
-        with _quiet():
-            _export(model, partial, format, patches, calibration)
-        checked = _compare(model, load(partial), patches, path, format, partial.stat().st_size)
+        with in_float32(model):
+            exported = convert(model, partial, format, patches, calibration)
+            checked = _compare(model, exported, patches, path, format, partial.stat().st_size)
         if not checked.agreement >= least:
             raise DisagreementError(_complaint(checked, least, len(patches)))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     return checked
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Keep to itself what the converters say of their temporary files. Errors come through."""
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-def _export(model, path, format, patches, calibration):
-    signature = [keras.InputSpec(dtype="float32", shape=(1, *patches.images.shape[1:]))]
-    if format == "onnx":
-        # Newer versions of onnx bring a newer protobuf than TensorFlow 2.20 can do with.
-        needed("tf2onnx", "tf2onnx", "writing an ONNX file", beside=' "onnx<1.23"')
-        needed("onnxruntime", "onnxruntime", "checking an ONNX file")
-        model.export(str(path), format="onnx", input_signature=signature, verbose=False)
-        return
-    needed("ai_edge_litert.interpreter", "ai-edge-litert", "checking a LiteRT file")
-    options = _converter_options(format, calibration)
-    model.export(str(path), format="litert", input_signature=signature, verbose=False, **options)
-
-
-def _converter_options(format, calibration):
-    if format == "litert-float32":
-        return {}
-    import tensorflow as tf
-
-    smaller = {"optimizations": [tf.lite.Optimize.DEFAULT]}
-    if format == "litert-float16":
-        return smaller | {"target_spec": {"supported_types": [tf.float16]}}
-
-    def representative():
-        for image in calibration.images:
-            yield [image[np.newaxis] * np.float32(1 / 255)]
-
-    # Integers only: an operation that has none is an error, and no silent float32.
-    only = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]}
-    return smaller | {"representative_dataset": representative, "target_spec": only}
 
 
 def _compare(model, exported, patches, path, format, size):
@@ -238,6 +191,24 @@ def _check(path, format, patches, calibration, least):
     return least
 
 
+def _check_network(model, patches):
+    """Raise unless weights are float32, and a patch gets one array with a number for each class."""
+    answer = model(patches.images[:1] * np.float32(1 / 255), training=False)
+    shapes = [tuple(array.shape) for array in keras.tree.flatten(answer)]
+    if len(shapes) != 1 or len(shapes[0]) != 4:
+        raise ValueError(
+            f"the network returns {', '.join(map(str, shapes))} for a patch; expected one array of "
+            "shape (batch, height, width, n_classes). Make a keras.Model that ends there."
+        )
+    types = {str(variable.dtype) for variable in model.weights} & {"float16", "bfloat16", "float64"}
+    if types:
+        raise ValueError(
+            f"the network has weights of {', '.join(sorted(types))}; expected float32. Build it "
+            "anew under keras.config.set_dtype_policy('float32'), and give it the weights: "
+            "new.set_weights([np.float32(w) for w in old.get_weights()])."
+        )
+
+
 def _check_patches(format, patches, calibration):
     shape = patches.images.shape
     if len(patches) == 0 or shape[1] % 16 or shape[2] % 16:
@@ -250,7 +221,13 @@ def _check_patches(format, patches, calibration):
             f"format {format!r} with calibration {'' if calibration is not None else 'not '}given; "
             "'litert-int8' needs patches to calibrate on, and no other format uses them."
         )
-    if calibration is not None and calibration.images.shape[1:] != shape[1:]:
+    if calibration is None:
+        return
+    if len(calibration) == 0:
+        raise ValueError(
+            "calibration has 0 patches; expected some dozens. Without them every range is a guess."
+        )
+    if calibration.images.shape[1:] != shape[1:]:
         raise ValueError(
             f"calibration has images of shape {calibration.images.shape[1:]}, patches {shape[1:]}; "
             "expected the same."

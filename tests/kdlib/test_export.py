@@ -1,5 +1,6 @@
 """Exported files: they answer as Keras does, and a file that does not is not kept."""
 
+import contextlib
 import subprocess
 import sys
 
@@ -9,10 +10,11 @@ import pytest
 
 import kdlib
 from kdlib import data, metrics
-from kdlib.deploy import export, inference
+from kdlib.deploy import _converting, export, inference
 from tests.kdlib.small import network
 
 CITY = data.cut(data.synthetic.city(n_images=2, size=64, seed=3), size=32)
+SMALL = data.cut(data.synthetic.city(n_images=1, size=32), size=16)
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 
@@ -50,16 +52,151 @@ def test_a_file_answers_as_keras_does(name, files, student):
     np.testing.assert_allclose(found, expected, atol=bound)
 
 
+def unusual(make=None, channels=3):
+    """Return a network of one convolution, with something of its own behind it."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((16, 16, channels))
+    scores = keras.layers.Conv2D(6, 3, padding="same")(image)
+    return keras.Model(image, (make or keras.layers.Softmax())(scores))
+
+
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("name", ["litert-float32", "onnx"])
-def test_writing_says_nothing(name, tmp_path, capsys, recwarn):
+@pytest.mark.parametrize("name", ["litert-float32", "litert-int8", "onnx"])
+def test_writing_says_nothing(name, tmp_path, capfd, recwarn):
+    """Compiled code neither."""
     pytest.importorskip("ai_edge_litert")
     pytest.importorskip("tf2onnx")
-    small = data.cut(data.synthetic.city(n_images=1, size=32), size=16)
+    calibration = SMALL if name == "litert-int8" else None
     path = tmp_path / f"tiny{export.FORMATS[name]}"
-    export.write(network(1, classes=6), path, name, small)
-    assert capsys.readouterr() == ("", "")
+    export.write(unusual(), path, name, SMALL, calibration)
+    assert capfd.readouterr() == ("", "")
     assert not recwarn.list
+
+
+@contextlib.contextmanager
+def policy_set_to(policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    "policy, name",
+    [
+        ("mixed_float16", "litert-float32"),
+        ("mixed_float16", "litert-int8"),
+        ("mixed_bfloat16", "litert-float16"),
+        ("mixed_bfloat16", "onnx"),
+    ],
+)
+def test_mixed_precision_is_written_as_the_float32_that_its_weights_are(policy, name, tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    pytest.importorskip("tf2onnx")
+    with policy_set_to(policy):
+        mixed = network(4, classes=6)
+    path, calibration = tmp_path / f"a{export.FORMATS[name]}", None
+    if name == "litert-int8":
+        calibration = SMALL
+    export.write(mixed, path, name, SMALL, calibration, least_agreement=0)
+    plain = network(4, classes=6)
+    plain.set_weights(mixed.get_weights())
+    found = metrics.predict_probabilities(inference.load(path), SMALL)
+    bound = {"litert-float16": 0.01, "litert-int8": 0.05}.get(name, 1e-5)
+    np.testing.assert_allclose(found, metrics.predict_probabilities(plain, SMALL), atol=bound)
+    assert mixed.get_layer("c1").compute_dtype == policy.removeprefix("mixed_")
+
+
+class Dilate(keras.layers.Layer):
+    """An operation that neither LiteRT nor ONNX has."""
+
+    def call(self, inputs):
+        import tensorflow as tf
+
+        ones = (1, 1, 1, 1)
+        kernel = tf.zeros((3, 3, inputs.shape[-1]))
+        return tf.nn.dilation2d(inputs, kernel, ones, "SAME", "NHWC", ones)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", ["litert-float32", "litert-int8", "onnx"])
+def test_a_network_that_the_format_cannot_hold_is_refused_in_a_sentence(name, tmp_path, capfd):
+    pytest.importorskip("ai_edge_litert")
+    pytest.importorskip("tf2onnx")
+    calibration = SMALL if name == "litert-int8" else None
+    with pytest.raises(ValueError) as raised:
+        odd = unusual(lambda scores: keras.layers.Softmax()(Dilate()(scores)))
+        export.write(odd, tmp_path / f"a{export.FORMATS[name]}", name, SMALL, calibration)
+    assert str(raised.value) == (
+        f"this network cannot be written as '{name}': nothing computes its Dilation2D there. "
+        "Build it of other layers, or choose another format."
+    )
+    assert raised.value.__suppress_context__ and list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.tensorflow
+def test_networks_that_are_none_of_images_and_classes_are_refused(tmp_path):
+    path = tmp_path / "a.tflite"
+    two = unusual(lambda scores: [scores, scores])
+    with pytest.raises(ValueError, match=r"returns \(1, 16, 16, 6\), \(1, 16, 16, 6\) for a patch"):
+        export.write(two, path, "litert-float32", SMALL)
+    pooled = unusual(keras.layers.GlobalAveragePooling2D())
+    with pytest.raises(ValueError, match=r"returns \(1, 6\) for a patch; expected one array of"):
+        export.write(pooled, path, "litert-float32", SMALL)
+    with pytest.raises(ValueError, match=r"expected shape=\(None, 16, 16, 4\), found shape"):
+        export.write(unusual(channels=4), path, "litert-float32", SMALL)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("policy", ["float16", "float64"])
+def test_weights_of_another_type_are_refused_with_what_to_do(policy, tmp_path):
+    with policy_set_to(policy):
+        other = unusual()
+    with pytest.raises(ValueError, match=f"weights of {policy}; expected float32. Build it anew"):
+        export.write(other, tmp_path / "a.onnx", "onnx", SMALL)
+
+
+@pytest.mark.parametrize(
+    "said, words",
+    [
+        (
+            "failed to create XNNPACK runtimeNode number 34 (TfLiteXNNPackDelegate) failed to "
+            "prepare.",
+            "'litert-int8': the file does not start. Look for a layer whose output is the same",
+        ),
+        ("loc(fused[…])\n" * 50, "loc(fused[…]) …. Leave out the layer that is meant"),
+    ],
+)
+def test_what_runtimes_and_converters_say_is_cut_down_to_a_sentence(said, words):
+    """The first is of a network whose features are all 0, from one time to another."""
+    text = _converting._why_not(RuntimeError(said), "litert-int8")
+    assert words in text and len(text) < 450 and "\n" not in text
+
+
+class Round(keras.layers.Layer):
+    """An operation that LiteRT has for floats alone."""
+
+    def call(self, inputs):
+        return keras.ops.round(inputs)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("asked", [["optimizations"], ["optimizations", "representative_dataset"]])
+def test_a_file_of_integers_that_holds_floats_is_not_kept(asked, tmp_path, monkeypatch):
+    """What the converter makes of such a layer if it is asked for less, and does not say so."""
+    pytest.importorskip("ai_edge_litert")
+    right = _converting._converter_options
+    monkeypatch.setattr(
+        _converting, "_converter_options", lambda *given: {key: right(*given)[key] for key in asked}
+    )
+    rounded = unusual(lambda scores: keras.layers.Softmax()(Round()(scores)))
+    with pytest.raises(ValueError, match="not kept: .* inside are of float32.*integers alone"):
+        export.write(rounded, tmp_path / "a.tflite", "litert-int8", SMALL, SMALL)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.tensorflow
@@ -83,15 +220,15 @@ def test_threads_do_not_change_the_answer(name, files):
 @pytest.mark.tensorflow
 def test_a_file_that_disagrees_is_not_kept(student, tmp_path, monkeypatch):
     pytest.importorskip("ai_edge_litert")
-    right = export._export
+    right = export.convert
 
     def wrong(model, *rest):
         other = keras.models.clone_model(model)
         other.set_weights(model.get_weights())
         other.get_layer("logits").bias.assign([9, 0, 0, 0, 0, 0])
-        right(other, *rest)
+        return right(other, *rest)
 
-    monkeypatch.setattr(export, "_export", wrong)
+    monkeypatch.setattr(export, "convert", wrong)
     path = tmp_path / "student.tflite"
     path.write_text("the older file")
     with pytest.raises(export.DisagreementError) as raised:
@@ -130,6 +267,8 @@ def test_patches_that_the_network_cannot_halve_or_of_two_sizes(tmp_path):
     small = data.cut(data.synthetic.city(n_images=1, size=64), size=16)
     with pytest.raises(ValueError, match=r"calibration has images of shape \(16, 16, 3\)"):
         export.write(network(), tmp_path / "a.tflite", "litert-int8", CITY, small)
+    with pytest.raises(ValueError, match="calibration has 0 patches; expected some dozens"):
+        export.write(network(), tmp_path / "a.tflite", "litert-int8", CITY, CITY.take([]))
 
 
 @pytest.mark.skipif(TENSORFLOW, reason="on TensorFlow it works")
@@ -163,7 +302,7 @@ def test_a_missing_writer_is_named_with_the_version_beside_it(tmp_path, monkeypa
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [_Without("tf2onnx"), *sys.meta_path])
     with pytest.raises(ImportError, match='writing an ONNX file .*tf2onnx "onnx<1.23"$'):
-        export.write(network(), tmp_path / "a.onnx", "onnx", CITY)
+        export.write(network(), tmp_path / "a.onnx", "onnx", SMALL)
 
 
 class _Without:
