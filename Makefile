@@ -150,8 +150,10 @@ $(VENV)/kdlib: $(VENV)/lock pyproject.toml
 .venv-colab/kdlib: requirements/colab.txt pyproject.toml
 	$(PYTHON) -m venv --clear .venv-colab
 	.venv-colab/bin/python -m pip install --quiet --disable-pip-version-check -r $<
-	.venv-colab/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		patchify==0.2.3 --editable .
+	.venv-colab/bin/python -m pip freeze --exclude kdlib > .venv-colab/before.txt
+	.venv-colab/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	.venv-colab/bin/python -m pip freeze --exclude kdlib | diff .venv-colab/before.txt -
+	.venv-colab/bin/python -m pip check
 	touch $@
 
 $(UV):

@@ -20,13 +20,24 @@ Nothing of the laboratory behind the chapters is here: that is ``kdbook``, which
 package and is never imported by it.
 """
 
+import importlib
+import pkgutil
+
 __version__ = "0.1.0"
+
+ROOMS = tuple(room.name for room in pkgutil.iter_modules(__path__) if room.name[0] != "_")
+"""What :mod:`kdlib` holds, in the order of the alphabet."""
 
 
 def __getattr__(name):
-    """Give ``kdlib.pretrained`` when it is asked for: it imports Keras, and softening does not."""
+    """Import a room when it is asked for: most of them need Keras, which takes seconds to come."""
     if name == "pretrained":
-        from kdlib.models import pretrained
-
-        return pretrained
+        return importlib.import_module("kdlib.models").pretrained
+    if name in ROOMS:
+        return importlib.import_module(f"kdlib.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    """Name the rooms too, for those who look for them with the Tab key."""
+    return sorted({*globals(), *ROOMS, "pretrained"})

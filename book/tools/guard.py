@@ -138,7 +138,8 @@ def is_stamped(notebook, name):
     """Bootstrap cell and Colab badge are those that `make stamp` writes."""
     problems = []
     cells = code_cells(notebook)
-    if not cells or "bootstrap" not in tags(cells[0]) or cells[0].source != bootstrap():
+    stamped = bootstrap(notebook.cells)
+    if not cells or "bootstrap" not in tags(cells[0]) or cells[0].source != stamped:
         problems.append("the first code cell is not the stamped bootstrap cell")
     elif cells[0].outputs:
         problems.append("the bootstrap cell has outputs")

@@ -12,8 +12,9 @@ import subprocess
 import sys
 import tomllib
 
+import nbformat
 from packaging.requirements import Requirement
-from project import ROOT
+from project import ROOT, chapters
 from stamp import bootstrap
 
 # What chapters 08 and 10 install for themselves.
@@ -32,16 +33,19 @@ def packages():
 
 
 def arguments():
-    """Return the arguments of the bootstrap cell's pip, this copy instead of the public one."""
-    given = shlex.split(re.search(r"%pip install (.*)", bootstrap())[1])
-    return [str(ROOT) if part.startswith("kdlib") else part for part in given]
+    """Return what the bootstrap cells give to pip, this copy of kdlib instead of the public one."""
+    cells = [nbformat.read(path, as_version=4).cells for path in chapters()]
+    lines = {line for each in cells for line in re.findall(r"%pip install (.*)", bootstrap(each))}
+    words = [shlex.split(line) for line in sorted(lines)]
+    return [[str(ROOT) if word.startswith("kdlib") else word for word in line] for line in words]
 
 
 def main():
     """Install, compare, run."""
     before = packages()
     pip = [sys.executable, "-m", "pip", "install"]
-    subprocess.run([*pip, *arguments()], check=True)
+    for given in arguments():
+        subprocess.run([*pip, *given], check=True)
     subprocess.run([*pip, "--no-deps", *EXTRA], check=True)
     after = packages()
     changed = {

@@ -28,18 +28,23 @@ def badge(name, root=ROOT):
     return f"[![Open this chapter in Colab]({BADGE_IMAGE})]({target})"
 
 
-def bootstrap(root=ROOT):
-    """Return the source of the bootstrap cell.
+def bootstrap(cells, root=ROOT):
+    """Return the source of the bootstrap cell of a chapter with these cells.
 
-    ``--no-deps`` keeps what Colab has: patchify would replace its NumPy by one of version 1.
+    kdlib asks for nothing that Colab lacks, so pip leaves what is there alone. patchify is for the
+    chapter that shows it: by itself, since it would replace Colab's NumPy by one of version 1.
     """
     url, branch = repository(root)
-    return (
-        "# Installs kdlib when this runs in Colab. Does nothing anywhere else.\n"
-        "import sys\n\n"
-        'if "google.colab" in sys.modules:\n'
-        f'    %pip install -q --no-deps patchify==0.2.3 "kdlib @ git+{url}@{branch}"'
-    )
+    lines = [
+        "# Installs kdlib when this runs in Colab. Does nothing anywhere else.",
+        "import sys",
+        "",
+        'if "google.colab" in sys.modules:',
+        f'    %pip install -q "kdlib @ git+{url}@{branch}"',
+    ]
+    if any("from patchify import" in cell.source for cell in cells):
+        lines.append("    %pip install -q --no-deps patchify==0.2.3")
+    return "\n".join(lines)
 
 
 def stamp_title(source, name, root=ROOT):
@@ -56,7 +61,7 @@ def stamp(notebook, name, root=ROOT):
     if len(tagged) != 1:
         raise SystemExit(f"{name}: {len(tagged)} cells bear the tag 'bootstrap', 1 was expected.")
     notebook.cells[0].source = stamp_title(notebook.cells[0].source, name, root)
-    tagged[0].source = bootstrap(root)
+    tagged[0].source = bootstrap(notebook.cells, root)
     return normalise(notebook)
 
 

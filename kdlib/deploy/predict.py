@@ -11,8 +11,8 @@ from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
-from kdlib import data, models
-from kdlib.deploy import tiles
+import kdlib  # whose rooms come when they are used: to say --help needs none
+from kdlib import models
 
 _MARK = "kdlib.predict"
 """What the files that are written here call their software."""
@@ -92,7 +92,6 @@ def predict(network, path, out=None, force=False, quiet=True, written=None):
     Examples
     --------
     >>> import tempfile
-    >>> import kdlib
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "park.png"
     ...     Image.new("RGB", (40, 30)).save(path)
@@ -106,14 +105,14 @@ def predict(network, path, out=None, force=False, quiet=True, written=None):
     # Before the work, and before the folder is made for nothing.
     if _is_result(path):
         raise ValueError(f"{path} is a mask or an overlay of an earlier run; give the photograph.")
-    image = data.read_image(path)
+    image = kdlib.data.read_image(path)
     _check_free((mask, overlay), path, force, written)
-    labels = tiles.segment(network, image, progress=not quiet)
+    labels = kdlib.tiles.segment(network, image, progress=not quiet)
     folder.mkdir(parents=True, exist_ok=True)
-    _save({mask: data.decode(labels), overlay: tiles.overlay(image, labels)})
+    _save({mask: kdlib.data.decode(labels), overlay: kdlib.tiles.overlay(image, labels)})
     written |= {mask.resolve(), overlay.resolve()}
-    shares = data.class_shares(labels)
-    named = sorted(zip(shares, data.CLASS_NAMES, strict=True), reverse=True)
+    shares = kdlib.data.class_shares(labels)
+    named = sorted(zip(shares, kdlib.data.CLASS_NAMES, strict=True), reverse=True)
     text = ", ".join(f"{name} {share:.0%}" for share, name in named if share >= 0.005)
     height, width = labels.shape
     return f"{path.name}, {width} × {height} pixels: {text}; {mask.name}, {overlay.name}"

@@ -16,8 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from kdlib import recipes
-
 FOLDER = Path(__file__).parent
 """Where the weights and cards are."""
 
@@ -129,6 +127,8 @@ def build(facts, weights):
     >>> network.name
     'student'
     """
+    from kdlib import recipes  # it needs Keras, and the names and cards of the models do not
+
     known = {field.name for field in dataclasses.fields(recipes.Recipe)} & set(facts["recipe"])
     recipe = recipes.Recipe(**{key: facts["recipe"][key] for key in known})
     # Not in the precision of the training: the same image gets the same classes on every machine.
@@ -148,6 +148,7 @@ def assign(network, weights):
 
     Examples
     --------
+    >>> from kdlib import recipes
     >>> network = recipes.build("student")
     >>> assign(network, half(network))
     """
@@ -173,6 +174,7 @@ def half(network):
 
     Examples
     --------
+    >>> from kdlib import recipes
     >>> half(recipes.build("student"))["logits/bias"]
     array([0., 0., 0., 0., 0., 0.], dtype=float16)
     """

@@ -20,7 +20,7 @@ import pytest
 from in_colab import EXTRA, EXTRAS, PROJECT, arguments
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from project import ROOT, chapter
+from project import ROOT, chapter, chapters
 from stamp import bootstrap
 
 LISTS = sorted((ROOT / "tests" / "project" / "colab").glob("pip-freeze*.txt"))
@@ -96,12 +96,14 @@ def test_the_requirements_of_kdlib_change_no_package_of_colab(colab, wheels):
     assert installed_by(colab, wheels, "kdlib") == {"kdlib": "0"}
 
 
-def test_the_bootstrap_cell_changes_no_package_of_colab(colab, wheels):
-    """The arguments of the cell, with kdlib from here instead of from its repository."""
-    given = ["kdlib" if Path(text) == ROOT else text for text in arguments()]
-    assert "kdlib" in given
-    given.remove("-q")  # which would hide what is asked
-    assert set(installed_by(colab, wheels, *given)) == {"kdlib", "patchify"}
+def test_the_bootstrap_cells_change_no_package_of_colab(colab, wheels):
+    """Their arguments, with kdlib from here instead of from its repository."""
+    installed = set()
+    for given in arguments():
+        words = ["kdlib" if Path(text) == ROOT else text for text in given]
+        words.remove("-q")  # which would hide what is asked
+        installed |= set(installed_by(colab, wheels, *words))
+    assert installed == {"kdlib", "patchify"}
 
 
 def test_the_packages_of_single_chapters_change_no_package_of_colab(colab, wheels):
@@ -127,7 +129,8 @@ def test_a_change_would_be_noticed(colab, wheels):
 
 
 def test_every_requirement_is_one_that_colab_meets(colab):
-    for text in PROJECT["dependencies"]:
+    """What the chapters need beside kdlib's own, too."""
+    for text in PROJECT["dependencies"] + EXTRAS["book"]:
         wanted = Requirement(text)
         there = colab[1][canonicalize_name(wanted.name)]
         assert wanted.specifier.contains(there, prereleases=True), (text, there)
@@ -135,14 +138,16 @@ def test_every_requirement_is_one_that_colab_meets(colab):
     assert Requirement(f"python{python}").specifier.contains("3.13")  # Colab's, by its wheels
 
 
-def test_the_bootstrap_cell_installs_without_dependencies_and_upgrades_nothing():
-    commands = re.findall(r"^ *%pip (.*)$", bootstrap(), re.MULTILINE)
-    assert len(commands) == 1
-    words = shlex.split(commands[0])
-    assert words[0] == "install" and "--no-deps" in words
-    assert not {"-U", "--upgrade", "--force-reinstall", "-I", "--ignore-installed"} & {*words}
-    named = {Requirement(word).name for word in words[1:] if not word.startswith("-")}
-    assert named == {"kdlib", "patchify"}
+def test_the_bootstrap_cells_upgrade_nothing_and_only_chapter_03_asks_for_patchify():
+    for path in chapters():
+        source = bootstrap(nbformat.read(path, as_version=4).cells)
+        named, upgrading = [], {"-U", "--upgrade", "--force-reinstall", "-I", "--ignore-installed"}
+        for line in re.findall(r"^ *%pip install (.*)$", source, re.MULTILINE):
+            words = shlex.split(line)
+            assert not upgrading & {*words}
+            named += [Requirement(word).name for word in words if not word.startswith("-")]
+            assert ("--no-deps" in words) == ("patchify" in named)
+        assert named == ["kdlib", "patchify"][: 1 + path.name.startswith("03_")]
 
 
 def test_make_test_colab_uses_versions_of_the_published_list():

@@ -4,6 +4,7 @@ A chapter imports this package alone: its modules come with it, as ``figures.cur
 that draws. Not here: what computes the numbers that are drawn.
 """
 
+from kdbook import _extra  # noqa: F401 first: it names what is not installed
 from kdbook.figures import (
     collapse_dots,
     curves,
