@@ -92,7 +92,7 @@ def _read(folder, images, masks, palette):
     """Return pixels and labels of each pair. All that is wrong is collected, then said at once."""
 
     def read(image_path, mask_path):
-        names = [str(path.relative_to(folder)) for path in (image_path, mask_path)]
+        names = [path.relative_to(folder).as_posix() for path in (image_path, mask_path)]
         one = _attempt(picture, image_path, names[0])
         other = _attempt(mask, mask_path, palette, names[1])
         return one, other, _misfit(one, other, names[0])
@@ -104,7 +104,7 @@ def _read(folder, images, masks, palette):
         ([one.transparent for one, *_ in pairs], "are transparent in places: white is put behind"),
         ([_fits_both_ways(*pair[:2]) for pair in pairs], _BOTH_WAYS),
     ):
-        named = [str(path.relative_to(folder)) for path in itertools.compress(images, marked)]
+        named = [path.relative_to(folder).as_posix() for path in itertools.compress(images, marked)]
         if named:
             warnings.warn(
                 f"{folder}: {len(named)} images {sentence}: {', '.join(named)}.", stacklevel=3

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kdlib._packages import needed
 from kdlib.deploy import inference
 
 WARM_UP = 3
@@ -194,12 +195,15 @@ def peak_memory():
     >>> peak_memory() > 1
     True
     """
+    if sys.platform == "win32":
+        psutil = needed("psutil", "psutil", "measuring memory on Windows")
+        return psutil.Process().memory_info().peak_wset / 2**20
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")
         return int(status.partition("VmHWM:")[2].split()[0]) / 2**10
     except (OSError, IndexError):
-        # Elsewhere than on Linux. There this number would be at least that of the parent process,
-        # whose memory a new one starts with.
+        # On macOS. On Linux this number would be at least that of the parent process, whose memory
+        # a new one starts with.
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -371,7 +370,7 @@ def test_a_killed_writer_leaves_what_can_be_gone_on_with(tmp_path, teacher):
     killed = writer(tmp_path, pause=0.2)
     for _ in range(4):
         assert killed.stdout.readline() == "working\n"
-    killed.send_signal(signal.SIGKILL)
+    killed.kill()
     killed.communicate(timeout=300)
     done = len(list(tmp_path.glob("*.targets")))
     assert 3 <= done < 12

@@ -187,7 +187,10 @@ def test_what_is_no_image_is_not_called_damaged(tmp_path):
     refused(tmp_path / "a.png", "cannot be read as an image", "begins with b'<html>not found<")
     (tmp_path / "empty.png").touch()
     refused(tmp_path / "empty.png", "it is empty", "fetch it again")
-    (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
+    try:
+        (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
+    except OSError:
+        pytest.skip("this user of Windows may not make links")
     with pytest.raises(FileNotFoundError, match="link.png is a link to nothing"):
         read_image(tmp_path / "link.png")
 

@@ -1,8 +1,6 @@
 """Shared trainings: schedule, seeds, the teacher on disk, and a run that survives a kill."""
 
 import dataclasses
-import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -233,7 +231,7 @@ def test_a_killed_run_resumes_to_the_weights_of_an_unbroken_one(tmp_path):
             if line.strip() == "step 12":
                 break
         time.sleep(0.2)
-        os.kill(run.pid, signal.SIGKILL)
+        run.kill()
     assert not (tmp_path / "never.weights.h5").exists()
     steps = run_to_the_end(tmp_path / "cut", tmp_path / "cut.weights.h5")
     assert steps == list(range(11, 21))

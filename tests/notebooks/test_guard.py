@@ -337,7 +337,7 @@ def test_executing_stores_outputs_and_records_the_run(example, tmp_path):
         ("import os, signal\n\nos.kill(os.getpid(), signal.SIGKILL)", "DeadKernelError"),
         ("import sys\n\nprint('careful', file=sys.stderr)", "standard error"),
         ("print('/' + 'home/someone/images')", "holds the path"),
-        ("from kdlib import checks\n\nchecks.check('once more', True)", "2 checks ran"),
+        ("from kdbook import checks\n\nchecks.check('once more', True)", "2 checks ran"),
     ],
 )
 def test_executing_a_broken_chapter_fails(example, tmp_path, source, message):

@@ -52,6 +52,18 @@ def test_workflows_fit_the_schema_and_pass_the_linter(path):
     assert run("zizmor", "--offline", "--quiet", path) == ""
 
 
+def test_issue_forms_and_dependabot_fit_their_schemas():
+    forms = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    schemas = {"config": "vendor.github-issue-config"}
+    assert len(forms) > 1
+    for path in forms:
+        schema = schemas.get(path.stem, "vendor.github-issue-forms")
+        assert run("check-jsonschema", "--builtin-schema", schema, path) == ""
+    path = ROOT / ".github" / "dependabot.yml"
+    assert run("check-jsonschema", "--builtin-schema", "vendor.dependabot", path) == ""
+    assert run("zizmor", "--offline", "--quiet", path) == ""
+
+
 def test_the_workflows_are_those_that_the_project_needs():
     assert [path.stem for path in WORKFLOWS] == ["book", "colab", "gpu", "test"]
 
