@@ -13,8 +13,8 @@ Import from its rooms, from the bottom floor up:
 - :mod:`kdlib.parallel`: one training on several devices and machines;
 - :mod:`kdlib.experiment`: teacher, student from scratch and distilled student on any images;
 - :mod:`kdlib.models`: the trained networks that come with the library, ``kdlib.pretrained``;
-- :mod:`kdlib.deploy`: images of any size, LiteRT and ONNX files, what they cost, and the command
-  that writes masks.
+- :mod:`kdlib.deploy`: images of any size, LiteRT and ONNX files, and what they cost;
+- :mod:`kdlib.predict`: the command that writes masks and overlays of images.
 
 Nothing of the laboratory behind the chapters is here: that is ``kdbook``, which imports this
 package and is never imported by it.

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import kdlib
-from kdlib import data
-from kdlib.deploy import predict, tiles
+from kdlib import data, predict
+from kdlib.deploy import tiles
 
 
 @pytest.fixture
@@ -176,11 +176,11 @@ def test_a_command_that_is_none(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
         predict.main(arguments)
     assert stopped.value.code == 2
-    assert "usage: python -m kdlib.deploy.predict" in capsys.readouterr().err
+    assert "usage: python -m kdlib.predict" in capsys.readouterr().err
 
 
 def test_the_command_itself(image, tmp_path):
-    command = [sys.executable, "-m", "kdlib.deploy.predict", "park.png", "nowhere.png"]
+    command = [sys.executable, "-m", "kdlib.predict", "park.png", "nowhere.png"]
     folder = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
         command,

@@ -1,4 +1,4 @@
-"""The command ``python -m kdlib.deploy.predict IMAGE...``: masks, overlays, images of any size.
+"""The command ``python -m kdlib.predict IMAGE...``: masks, overlays, images of any size.
 
 Beside each image, or into the folder of ``--out``, it writes ``NAME_mask.png``, in the colours of
 the Dubai masks, and ``NAME_overlay.png``, the image with these colours laid over it.
@@ -99,6 +99,8 @@ def predict(network, path, out=None, force=False, quiet=True, written=None):
     ...     sorted(file.name for file in Path(folder).iterdir())
     ['park.png', 'park_mask.png', 'park_overlay.png']
     """
+    from kdlib.deploy import tiles  # it needs Keras, and --help does not
+
     path, written = Path(path), set() if written is None else written
     folder = path.parent if out is None else Path(out)
     mask, overlay = (folder / f"{path.stem}_{kind}.png" for kind in ("mask", "overlay"))
@@ -107,9 +109,9 @@ def predict(network, path, out=None, force=False, quiet=True, written=None):
         raise ValueError(f"{path} is a mask or an overlay of an earlier run; give the photograph.")
     image = kdlib.data.read_image(path)
     _check_free((mask, overlay), path, force, written)
-    labels = kdlib.tiles.segment(network, image, progress=not quiet)
+    labels = tiles.segment(network, image, progress=not quiet)
     folder.mkdir(parents=True, exist_ok=True)
-    _save({mask: kdlib.data.decode(labels), overlay: kdlib.tiles.overlay(image, labels)})
+    _save({mask: kdlib.data.decode(labels), overlay: tiles.overlay(image, labels)})
     written |= {mask.resolve(), overlay.resolve()}
     shares = kdlib.data.class_shares(labels)
     named = sorted(zip(shares, kdlib.data.CLASS_NAMES, strict=True), reverse=True)
@@ -167,7 +169,7 @@ def _said(error, path):
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="python -m kdlib.deploy.predict",
+        prog="python -m kdlib.predict",
         description="Write mask and overlay of images of any size.",
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", type=Path, help="path of an image")
