@@ -31,7 +31,8 @@ def read_folder(folder, name=None, credit="", palette=DUBAI_PALETTE):
     folder : path
         Holds two folders, "images" and "masks", in which an image and its mask have the same name
         up to the suffix; subfolders of both count as tiles. Or it is laid out as the Dubai data
-        set: "Tile 1/images/image_part_001.jpg" and "Tile 1/masks/image_part_001.png".
+        set: "Tile 1/images/image_part_001.jpg" and "Tile 1/masks/image_part_001.png". Links are
+        followed; hidden and system files are passed over, as are those without an image's suffix.
     name : str, optional
         For the ImageSet; by default the name of the folder.
     credit : str
@@ -50,8 +51,15 @@ def read_folder(folder, name=None, credit="", palette=DUBAI_PALETTE):
     FileNotFoundError
         If folder, images or masks are missing.
     ValueError
-        If a file is damaged or has more than 8 bits a channel, the sizes of an image and its mask
-        differ, or a mask has a colour that is no class.
+        If files cannot be read, as :func:`read_image` tells, the sizes of an image and its mask
+        differ, or masks have colours that are no class, or transparent pixels and no void class for
+        them. The message lists all files and colours.
+
+    Warns
+    -----
+    UserWarning
+        Of files that are passed over, of images with transparent parts, behind which white is put,
+        and of images that are turned by their EXIF data while their masks would fit both ways.
 
     Examples
     --------

@@ -111,23 +111,11 @@ def picture(path, title):
 
 
 def mask(path, palette, title):
-    """Read the class numbers of a mask.
+    """Read the class numbers of a mask, by a palette; return a :class:`Picture`.
 
-    A mask holds the colours of the palette, or class numbers: those are the shades of a grey mask,
-    whatever its depth. Where a file shows its numbers as other shades or colours (with fewer than 8
-    bits, or a colour map), it holds whichever of both are classes. Pixels with an alpha below 255
-    are void, whatever colour is stored there.
-
-    Parameters
-    ----------
-    path : path
-    palette : Palette
-    title : str
-        What messages call it.
-
-    Returns
-    -------
-    Picture
+    It holds the colours of the palette, or class numbers as shades of grey, whatever its depth.
+    Where a file shows its numbers as other shades or colours (with fewer than 8 bits, or a colour
+    map), it holds whichever of both are classes. Pixels with an alpha below 255 are void.
 
     Raises
     ------
@@ -150,7 +138,7 @@ def mask(path, palette, title):
     if layout.deep and not layout.grey:
         raise Refused(
             f"{title} has more than 8 bits a channel: {layout}. Save the mask with 8, in the "
-            "colours of the palette."
+            "colours of the palette, or with its class numbers as they are."
         )
     with opened(path, title) as file:
         if layout.deep:
@@ -167,11 +155,13 @@ def mask(path, palette, title):
 
 def _decoded(file, layout):
     """Return colours, alpha or None, and EXIF orientation of an open file."""
-    orientation = _orientation(file)
-    if file.mode == "L" and layout.bits < 8 and "transparency" in file.info:
+    clear = file.info.get("transparency")
+    upright, orientation = _upright(file)
+    if upright.mode in ("1", "L") and clear is not None:
         # Pillow spreads shades of 2 and 4 bits over 0 to 255, but not the one that is transparent.
-        file.info["transparency"] *= 255 // (2**layout.bits - 1)
-    upright = _upright(file)
+        clear = 255 * bool(clear) if layout.bits == 1 else clear * (255 // (2**layout.bits - 1))
+        shades = np.asarray(upright.convert("L"))
+        return _as_grey(shades), np.where(shades == clear, 0, 255), orientation
     if not upright.has_transparency_data:
         return np.asarray(upright.convert("RGB")), None, orientation
     if upright.mode == "La":  # grey, with alpha multiplied in
@@ -182,10 +172,11 @@ def _decoded(file, layout):
 
 def _stored_numbers(file, layout):
     """Yield the numbers of a file that shows them as other shades or colours, as shades of grey."""
-    if file.mode == "P":
-        yield _as_grey(np.asarray(_upright(file)))
+    upright, _ = _upright(file)
+    if upright.mode == "P":
+        yield _as_grey(np.asarray(upright))
     elif layout.grey and (layout.bits < 8 or layout.white_is_zero):
-        shades = np.asarray(_upright(file).convert("L"))
+        shades = np.asarray(upright.convert("L"))
         shades = 255 - shades if layout.white_is_zero else shades
         yield _as_grey(shades // (255 // (2**layout.bits - 1)))
 
@@ -196,8 +187,9 @@ def _as_grey(numbers):
 
 def _numbers(file, layout, title):
     """Return class numbers of more than 8 bits as shades of grey, as :func:`_decoded` does."""
-    orientation, clear = _orientation(file), file.info.get("transparency")
-    values = np.asarray(_upright(file))
+    clear = file.info.get("transparency")
+    upright, orientation = _upright(file)
+    values = np.asarray(upright)
     if layout.numbers.startswith("un") and layout.bits == 32:
         values = values.view(np.uint32)  # Pillow has signed ones only
     elif layout.bits == 8:
@@ -244,16 +236,12 @@ def _only_reading(readings, palette, title):
     return labels[0]
 
 
-def _orientation(file):
-    """Return the EXIF orientation, 1 to 8. EXIF that cannot be read says nothing."""
-    with contextlib.suppress(SyntaxError):
-        found = file.getexif().get(ExifTags.Base.Orientation, 1)
-        return found if found in range(1, 9) else 1
-    return 1
-
-
 def _upright(file):
-    """Turn a picture as its EXIF orientation says. EXIF that cannot be read says nothing."""
+    """Turn a picture as its EXIF orientation, 1 to 8, says; return both.
+
+    EXIF that cannot be read says nothing.
+    """
     with contextlib.suppress(SyntaxError):
-        return ImageOps.exif_transpose(file)
-    return file
+        orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
+        return ImageOps.exif_transpose(file), orientation if orientation in range(1, 9) else 1
+    return file, 1

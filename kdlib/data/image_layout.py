@@ -168,7 +168,7 @@ def _unidentified(path):
             reader(path).close()
         except _DAMAGE as error:
             if str(error).startswith(("cannot handle", "unknown pixel mode")):
-                return f"(Pillow: {error}). Save it with 8 bits a channel."
+                return f"(Pillow: {error}). Save it as PNG, with 8 bits a channel."
             return _damaged(error)
     return f"(it begins with {start!r}, which no kind of image does). Save it as PNG or JPEG."
 

@@ -5,6 +5,7 @@ import struct
 import warnings
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image
 
@@ -108,7 +109,7 @@ def test_few_bits_are_spread_over_0_to_255(tmp_path, bits):
 @pytest.mark.parametrize("suffix", ["jpg", "tif"])
 def test_cmyk_is_read(tmp_path, suffix):
     flat = np.full((8, 8, 4), (0, 255, 255, 0), np.uint8)  # no cyan, all magenta and yellow: red
-    Image.fromarray(flat, "CMYK").save(tmp_path / f"a.{suffix}")
+    Image.frombytes("CMYK", (8, 8), flat.tobytes()).save(tmp_path / f"a.{suffix}")
     found = read_image(tmp_path / f"a.{suffix}").astype(int)
     assert np.abs(found - (255, 0, 0)).max() <= 3
 
@@ -254,6 +255,9 @@ def test_associated_alpha_is_divided_out(tmp_path, bands):
     odd_files.tiff(tmp_path / "planar.tif", pixels, extra=(1,), planar=2)
     refused(tmp_path / "planar.tif", "bands one after the other", "with the bands together")
     odd_files.tiff(tmp_path / "a.tif", pixels, extra=(1,))
+    if bands == 1 and int(PIL.__version__.split(".")[0]) < 12:  # they know it in colour only
+        refused(tmp_path / "a.tif", "Pillow: unknown pixel mode", "Save it as PNG")
+        return
     with pytest.warns(UserWarning, match="white is put behind"):
         found = read_image(tmp_path / "a.tif").astype(int)
     # Premultiplied colours need only what is missing to 255: c · alpha + 255 − alpha.
@@ -281,7 +285,7 @@ def masks_with_holes(folder):
             palette=[255, 0, 0, 255, 0, 0], transparent=[255, alpha],
         )  # fmt: skip
     odd_files.png(folder / "colour.png", red, transparent=[0, 0, 0, 0, 0, 0])
-    Image.fromarray(PLACES.astype(np.uint8), "P").save(
+    Image.frombytes("P", (7, 5), PLACES.astype(np.uint8).tobytes()).save(
         folder / "a.gif", transparency=1, palette=[255, 0, 0, 255, 0, 1]
     )
     return sorted(folder.iterdir())
