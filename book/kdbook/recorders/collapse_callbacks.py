@@ -120,7 +120,7 @@ def looks_collapsed(matrix):
     Returns
     -------
     bool
-        True if, besides, one class is above 95 % of all answers. As in chapter 04.
+        True if, besides, one class is above 95 % of all answers. As in chapter 07.
 
     Examples
     --------

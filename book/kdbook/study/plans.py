@@ -89,7 +89,7 @@ STUDENT_SEARCH = Plan(
                 "no-dropout-jitter": _with(_STUDENT, jitter=0.2),
                 # Twice as long: is the curve flat?
                 "no-dropout-40": _with(_STUDENT, epochs=40),
-                # Without normalisation it needs a lower rate: see chapter 04.
+                # Without normalisation it needs a lower rate: see chapter 07.
                 "plain": _with(_WITH_DROPOUT, normalization=None, learning_rate=0.005),
             }.items()
         ),
