@@ -5,7 +5,6 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from kdbook.figures import sweep_maps, tuning
-from kdbook.tune import hyperband
 
 MEANS = np.array([[0.40, 0.41, np.nan], [0.42, 0.45, 0.44]])
 
@@ -48,22 +47,6 @@ def test_halving_shows_what_was_trained_and_what_was_not():
     np.testing.assert_allclose(dotted[1].get_ydata(), curves[1, 1:])
 
 
-def test_the_area_of_a_bracket_is_its_budget():
-    rungs = hyperband.brackets(8)
-    costs = [hyperband.cost(each) for each in rungs]
-    for axes, cost in zip(tuning.brackets(rungs, costs).axes, costs, strict=True):
-        area = sum(bar.get_width() * bar.get_height() for bar in axes.patches)
-        assert area == cost and f"{cost} epochs" in axes.get_title()
-
-
-def test_densities_mark_the_highest_quotient():
-    grid, good = np.array([0.001, 0.01, 0.1]), np.array([1.0, 3.0, 1.0])
-    figure = tuning.densities(grid, good, np.ones(3), (grid[:1], grid), ("rate", "the best"))
-    top, bottom = figure.axes
-    assert bottom.lines[1].get_xdata() == [0.01] and bottom.lines[1].get_ydata() == [3.0]
-    assert len(top.lines) == 4
-
-
 def test_anytime_draws_each_search_with_its_interval():
     rise = np.linspace(0.1, 0.4, 5)
     panels = {"a": {"BOHB": (rise, rise - 0.1, rise + 0.1)}, "b": {"mine": (rise, rise, rise)}}
@@ -84,11 +67,6 @@ def test_anytime_draws_each_search_with_its_interval():
         ),
         (lambda: sweep_maps.profiles([1], {}, 0.1, {}, "x"), "no lines came"),
         (lambda: tuning.halving(MEANS, [1], []), "2 curves and 1 ends"),
-        (lambda: tuning.brackets([], []), "no brackets came"),
-        (
-            lambda: tuning.densities(MEANS[0], MEANS[0], MEANS[:, 0], (MEANS[0],) * 2, ("x", "y")),
-            "expected one shape",
-        ),
         (lambda: tuning.anytime({"a": {}}, "x"), "nothing to draw"),
     ],
 )
