@@ -96,36 +96,6 @@ def test_share_bars_refuse_what_is_no_distribution(shares, names, message):
         teacher_network.share_bars(shares, names)
 
 
-def test_active_features_are_sorted_and_the_dead_are_red():
-    figure = teacher_network.active_features({"one": [0.02, 0.9, 0.0, 0.0004], "two": [0.5] * 4})
-    written = figure.axes[0].texts
-    assert texts(figure)[:4] == ["90 %", "2 %", "< 0.1 %", "0 %"]
-    red = [text.get_color() == "#B00020" for text in written]
-    assert red == [False, True, True, True, False, False, False, False]
-
-
-def test_active_features_are_drawn_in_proportion():
-    bars = boxes(teacher_network.active_features({"one": [0.25, 0.5]}))
-    full, half, _, quarter = (bar.get_width() for bar in bars)
-    assert (half / full, quarter / full) == (pytest.approx(0.5), pytest.approx(0.25))
-
-
-@pytest.mark.parametrize(
-    "runs",
-    [
-        {},
-        {"a": []},
-        {"a": 0.5},
-        {"a": [0.1, 0.2], "b": [0.1]},
-        {"a": [0.1, 1.2]},
-        {"a": [np.nan]},
-    ],  # fmt: skip
-)
-def test_active_features_refuse_what_are_no_shares(runs):
-    with pytest.raises(ValueError, match="share"):
-        teacher_network.active_features(runs)
-
-
 def test_the_readers_own_settings_are_left_alone():
     before = dict(matplotlib.rcParams)
     teacher_network.share_bars({"a": [1.0]}, ["Land"])

@@ -1,4 +1,4 @@
-"""Figures of chapter 04: the U-Net as built, what it predicts, and which features are alive."""
+"""Figures of chapter 04: the U-Net as built, and what it predicts."""
 
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, Rectangle
@@ -164,72 +164,3 @@ def _checked_names(shares, class_names):
                 f"that sum to 1, for {names}."
             )
     return names
-
-
-@styled
-def active_features(runs, threshold=0.05):
-    """Draw on which share of the pixels each feature of a layer is above zero, run by run.
-
-    Parameters
-    ----------
-    runs : dict of str to array of float, shape (n_features,)
-        Name of each run, from the top down, and the share of each of its features, 0 to 1.
-    threshold : float
-        A feature that is active on a smaller share counts as dead, and is drawn as such.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A row for each run, its features sorted from the most to the least active.
-
-    Raises
-    ------
-    ValueError
-        If there is no run, the runs differ in their number of features, or a share is not one.
-
-    Examples
-    --------
-    >>> figure = active_features({"seed 0": [0.9, 0.001], "seed 1": [0.4, 0.6]})
-    >>> [text.get_text() for text in figure.axes[0].texts]
-    ['90 %', '0.1 %', '60 %', '40 %']
-    """
-    table = _checked_runs(runs)
-    figure, axes = new_figure(height=1.1 + 0.45 * len(table))
-    for row, values in enumerate(table):
-        for column, share in enumerate(np.sort(values)[::-1]):
-            dead = share < threshold
-            axes.barh(row, 0.9, 0.7, column, color="#F3F3F3")
-            axes.barh(row, 0.9 * share, 0.7, column, color="#7F7F7F" if dead else OUTPUT)
-            # Beside the bar where there is room, inside it otherwise.
-            inside = share > 0.55
-            axes.text(column + 0.9 * share + (-0.03 if inside else 0.03), row, _percent(share),
-                      ha="right" if inside else "left", va="center", fontsize=10,
-                      color="white" if inside else "#B00020" if dead else INK)  # fmt: skip
-    axes.set(yticks=range(len(table)), yticklabels=list(runs), ylim=(len(table) - 0.5, -0.5))
-    axes.set(xlim=(0, table.shape[1]), xticks=[])
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    axes.set_xlabel(
-        f"share of pixels on which a feature is active\n(red: below {_percent(threshold)})"
-    )
-    axes.set_title("most active feature first", loc="left", fontsize=10)
-    return figure
-
-
-def _checked_runs(runs):
-    sizes = {np.shape(values) for values in runs.values()}
-    if len(sizes) != 1 or len(next(iter(sizes))) != 1 or not np.prod(next(iter(sizes))):
-        raise ValueError(
-            f"runs of shapes {sorted(sizes)} came; expected one run or more, each with one share "
-            "for each feature, and as many features in all."
-        )
-    table = np.array(list(runs.values()), float)
-    if not ((table >= 0) & (table <= 1)).all():
-        raise ValueError("a share of pixels lies between 0 and 1; one that does not came.")
-    return table
-
-
-def _percent(share):
-    if 0 < share < 0.001:
-        return "< 0.1 %"
-    return f"{100 * share:.0f} %" if share >= 0.01 or share == 0 else f"{100 * share:.1f} %"
