@@ -23,6 +23,39 @@
       .forEach((list) => list.removeAttribute("role"));
   }
 
+  // The theme takes the focus from a menu button that is pressed, and tells nobody whether its menu
+  // is open. A link of the contents leads to a place behind the open menu, so it closes it.
+  function mind(button, dialog, stands) {
+    if (!button || !dialog) return;
+    let followed = false;
+    const tell = () => button.setAttribute("aria-expanded", String(dialog.open || stands()));
+    // Before the theme's own listeners, one of which stops all others.
+    window.addEventListener("click", (event) => {
+      if (!button.contains(event.target)) return;
+      setTimeout(() => { if (!dialog.open) button.focus({ preventScroll: true }); tell(); });
+    }, true);
+    dialog.addEventListener("click", (event) => {
+      followed = Boolean(event.target.closest("a[href^='#']"));
+      if (followed) dialog.close();
+    });
+    dialog.addEventListener("close", () => {
+      if (!followed) button.focus({ preventScroll: true });
+      followed = false;
+      tell();
+    });
+    window.addEventListener("resize", tell);
+    tell();
+  }
+
+  function mindMenus() {
+    const [find, at] = [(name) => document.querySelector(name), (id) => document.getElementById(id)];
+    // On a wide screen, the menu stands beside the text until it is folded.
+    const stands = () => window.matchMedia("(min-width: 992px)").matches
+      && !at("pst-primary-sidebar").classList.contains("pst-sidebar-hidden");
+    mind(find(".primary-toggle"), at("pst-primary-sidebar-modal"), stands);
+    mind(find(".secondary-toggle"), at("pst-secondary-sidebar-modal"), () => false);
+  }
+
   // For browsers whose style sheets cannot open what is folded.
   function unfoldOnPaper() {
     const folded = [...document.querySelectorAll("details:not([open])")];
@@ -34,6 +67,7 @@
   window.addEventListener("load", async () => {
     nameAsShown();
     dropFalseLists();
+    mindMenus();
     await window.MathJax?.startup?.promise;
     letScroll();
     window.addEventListener("resize", letScroll);

@@ -16,7 +16,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-from landing_picture import most_even_patch
 from PIL import Image
 
 import kdlib
@@ -33,6 +32,17 @@ FIGURES = Path(__file__).resolve().parents[1] / "_figures"
 
 PATCHES, SHOWN = 12, 2
 TO_TRY = 5
+
+
+def most_even_patch(patches):
+    """Return the index of the patch without void whose named classes have the most even shares.
+
+    The labels alone choose the patch, so that no network has a say in it.
+    """
+    shares = np.stack([data.class_shares(labels) for labels in patches.labels])
+    named = np.clip(shares[:, : data.VOID], 1e-9, 1)
+    evenness = -(named * np.log(named)).sum(axis=1)
+    return int(np.argmax(np.where(shares[:, data.VOID] == 0, evenness, -1)))
 
 
 def two_objectives():
@@ -52,7 +62,7 @@ def two_objectives():
 def temperature(split):
     """Return data and picture of what the teacher says about each pixel of a patch.
 
-    It is the test patch of the landing page: no network has a say in its choice.
+    No network has a say in its choice.
     """
     patch = split.test.take([most_even_patch(split.test)])
     record = explorers.temperature(kdlib.pretrained("teacher"), patch)

@@ -90,7 +90,15 @@ def insert(notebook, name):
 
 
 INVENTORY = ROOT / "book" / "instructor" / "inventory.json"
-BEFORE = """# Concept inventory
+BEFORE = """---
+myst:
+  html_meta:
+    description: >-
+      A concept inventory on knowledge distillation for classes: questions to ask before and after
+      the course, and how to count the gain.
+---
+
+# Concept inventory
 
 {count} questions on what goes wrong in distillation and segmentation, for use before and after a
 course. Choose one answer each. About 25 minutes are enough. No calculator is needed.

@@ -1,6 +1,7 @@
 """The built pages in a real browser, cut off from the network: what a reader gets offline."""
 
 import gzip
+import re
 
 import pytest
 from browser import Visit
@@ -234,13 +235,42 @@ def test_most_cells_of_code_fit_beside_the_menus(chrome, address):
 
 def test_in_the_dark_figures_stand_on_one_sheet_and_maps_keep_their_colours(chrome, address):
     look_of = "part => [getComputedStyle(part).backgroundColor, getComputedStyle(part).filter]"
-    with Visit(chrome, address, "book/index.html", color_scheme="dark") as visit:
-        assert visit.page.locator(".landing-picture img").first.evaluate(look_of)[1] == "none"
+    with Visit(chrome, address, "book/explorers.html", color_scheme="dark") as visit:
+        assert visit.page.locator(".interactive img").first.evaluate(look_of)[1] == "none"
     with Visit(chrome, address, CHAPTER, color_scheme="dark") as visit:
         picture = visit.page.locator(".cell_output .text_html > img").first
         assert picture.evaluate(look_of)[0] == "rgb(255, 255, 255)"
         around = picture.locator("..").evaluate(look_of)[0]
         assert around == "rgba(0, 0, 0, 0)"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_picture_of_the_idea_can_be_read_on_a_telephone(chrome, address, scheme):
+    with Visit(chrome, address, "book/index.html", color_scheme=scheme, viewport=PHONE) as visit:
+        page = visit.page
+        box = page.locator("svg.idea").bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
+        scale = box["width"] / 360
+        sizes = page.locator("svg.idea text").evaluate_all(
+            "parts => parts.map(part => parseFloat(getComputedStyle(part).fontSize))"
+        )
+        assert len(sizes) > 20 and scale * min(sizes) >= 9
+        outside = page.locator("svg.idea text").evaluate_all(
+            "(parts, right) => parts.filter(part => part.getBoundingClientRect().right > right)"
+            ".map(part => part.textContent)",
+            box["x"] + box["width"],
+        )
+        assert outside == []
+        words, ground = page.evaluate(
+            "[getComputedStyle(document.querySelector('svg.idea text.idea-head')).fill,"
+            " getComputedStyle(document.body).backgroundColor]"
+        )
+        assert abs(brightness(words) - brightness(ground)) > 150
+
+
+def brightness(color):
+    """Return the mean of red, green and blue of a colour as browsers write it."""
+    return sum(map(int, re.findall(r"\d+", color)[:3])) / 3
 
 
 def test_tables_of_the_models_fit_a_telephone(chrome, address):

@@ -1,14 +1,23 @@
 """The built pages: links, pictures, formulas, weight, and what each page must have."""
 
 import ast
+import base64
+import json
 import re
 from urllib.parse import unquote, urlsplit
 
+import landing_picture
 import numpy as np
 import pytest
+import recorded
 import yaml
+from bs4 import BeautifulSoup
 from PIL import Image
 from project import ROOT, chapters, repository
+
+import kdlib
+from kdbook.study import arm_table, plans
+from kdlib import models
 
 HEAVIEST_PAGE = 3 * 2**20
 RAW_LATEX = re.compile(
@@ -140,29 +149,138 @@ def test_no_page_weighs_more_than_three_megabytes(site, pages):
 
 def test_every_page_has_title_description_language_and_licences(site, pages):
     for name, page in everywhere(pages, site).items():
-        assert page.title.get_text().strip().endswith("Soft Targets"), name
+        title = page.title.get_text().strip()
+        assert title.endswith("— Soft Targets") and title.count("Soft Targets") == 1, name
         assert len(page.find("article").find_all("h1")) == 1, name
         assert page.html.get("lang") == "en", name
         assert page.find("meta", attrs={"name": "viewport"}), name
-        description = page.find("meta", attrs={"name": "description"})
-        assert description and len(description["content"]) > 40, name
+        (description,) = page.find_all("meta", attrs={"name": "description"})
+        assert 60 < len(description["content"]) < 220, name
+        assert not RAW_LATEX.search(description["content"]), name
+        assert "\\" not in description["content"], name
         footer = " ".join(part.get_text() for part in page.find_all("footer"))
         assert "CC BY 4.0" in footer and "MIT" in footer, name
+        assert f"Version {kdlib.__version__}." in footer, name
 
 
-def test_the_landing_picture_shows_the_shares_that_it_states():
-    """Counted in the pictures themselves."""
-    folder = ROOT / "book" / "_figures"
-    text = (folder / "landing.txt").read_text(encoding="utf-8")
-    maps = {
-        name: np.asarray(Image.open(folder / f"landing_{name}.png").convert("RGB"))
-        for name in ("people", "teacher", "student")
+def preview(page):
+    """Return what a preview of a link to a page shows: {property: content}."""
+    return {
+        tag["property"]: tag["content"]
+        for tag in page.find_all("meta", property=re.compile("^og:"))
     }
+
+
+def test_every_page_has_one_address_and_a_preview(site, pages):
+    base = published()
+    for name, page in everywhere(pages, site).items():
+        (canonical,) = page.find_all("link", rel="canonical")
+        shown = preview(page)
+        assert canonical["href"] == shown["og:url"] == base + name
+        description = page.find("meta", attrs={"name": "description"})["content"]
+        assert shown["og:description"] == description, name
+        assert shown["og:site_name"] == "Soft Targets" and shown["og:title"], name
+        assert shown["og:image"].startswith(base) and shown["og:image:alt"], name
+        picture = Image.open(site / shown["og:image"].removeprefix(base))
+        assert picture.size == landing_picture.PREVIEW
+    titles = [page.title.get_text() for page in pages.values()]
+    assert len(titles) == len(set(titles))
+
+
+def test_the_bare_address_leads_on_and_has_the_preview_of_the_first_page(site, pages):
+    front = BeautifulSoup((site / "index.html").read_text(encoding="utf-8"), "html.parser")
+    first = pages[site / "book" / "index.html"]
+    assert preview(front) == preview(first) and front.title == first.title
+    assert front.find("a")["href"] == "book/index.html"
+    assert front.find("meta", attrs={"http-equiv": "refresh"})["content"].endswith(
+        "book/index.html"
+    )
+
+
+def test_a_wrong_address_leads_to_a_page_that_works_wherever_it_is_shown(site):
+    page = BeautifulSoup((site / "404.html").read_text(encoding="utf-8"), "html.parser")
+    assert "no page at this address" in page.find("article").get_text()
+    base = urlsplit(published()).path
+    named = [tag["src"] for tag in page.find_all(["script", "img"], src=True)]
+    named += [tag["href"] for tag in page.find_all(["a", "link"], href=True)]
+    own = [urlsplit(address).path for address in named if not urlsplit(address).netloc]
+    own = [path for path in own if path]
+    assert len(own) > 40 and [path for path in own if not path.startswith(base)] == []
+    assert [path for path in own if not (site / path.removeprefix(base)).exists()] == []
+
+
+def test_every_page_has_an_icon_and_a_link_to_edit_its_source(site, pages):
+    url, branch = repository()
+    for name, page in everywhere(pages, site).items():
+        icon = page.find("link", rel="icon")["href"]
+        assert (site / name).parent.joinpath(icon.split("?")[0]).exists(), name
+        (edit,) = page.select("a.btn-source-edit-button")
+        source = edit["href"].removeprefix(f"{url}/edit/{branch}/")
+        assert (ROOT / source).exists(), edit["href"]
+
+
+def test_the_entry_to_cite_is_complete_and_has_a_button_to_copy_it(site, pages):
+    entry = pages[site / "book" / "credits.html"].select_one(".highlight-bibtex pre").get_text()
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    fields = dict(re.findall(r"^  (\w+) = \{(.*)\},?$", entry, re.MULTILINE))
+    assert fields["title"] == citation["title"]
+    assert fields["author"] == f"{{{citation['authors'][0]['name']}}}"
+    assert fields["version"] == citation["version"] == kdlib.__version__
+    assert fields["url"] == published() and re.fullmatch(r"20\d\d", fields["year"])
+    assert entry.startswith("@software{") and entry.count("{") == entry.count("}")
+
+
+def published():
+    """Return the address at which the pages are published."""
+    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["html"]["baseurl"]
+
+
+def test_the_landing_picture_shows_what_the_teacher_says():
+    """Drawn anew it is the same; its numbers are those of the record and of the cards."""
+    record = json.loads((ROOT / "book" / "_figures" / "temperature.json").read_text("utf-8"))
+    stored = (ROOT / "book" / "_figures" / "idea.svg").read_text(encoding="utf-8")
+    photograph = re.compile(r'href="data:[^"]*"')  # its bytes depend on the library that packs it
+    assert photograph.sub("", landing_picture.drawing(record)) == photograph.sub("", stored)
+    (row, column), soft, label = landing_picture.answer(record)
+    logits = np.frombuffer(base64.b64decode(record["logits"]), np.uint8).reshape(-1, 6)
+    logits = record["low"] + record["step"] * logits[row * record["side"] + column].astype(float)
+    odds = np.exp(logits - logits.max())
+    assert np.allclose(soft, (odds / odds.sum())[:5]) and soft.argmax() == label
+    shown = [int(share) for share in re.findall(r">(\d+) %<", stored)]
+    assert shown == [*np.round(100 * soft), *(100 * np.eye(5)[label])]
     for name in ("teacher", "student"):
-        right = (maps[name] == maps["people"]).all(axis=-1).mean()
-        assert f"{name}: {100 * right:.0f} % right" in text
-    land = (maps["people"] == (0xF0, 0xE2, 0xB6)).all(axis=-1).mean()
-    assert f"Land everywhere, would be {100 * land:.0f} % right" in text
+        assert f"{models.card(name)['parameters'] / 1e6:.2f} M weights" in stored
+
+
+def test_the_code_of_the_landing_page_runs(tmp_path, monkeypatch):
+    text = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(compile(code, "index.md", "exec"), names)
+    assert names["probabilities"].shape == (8, 64, 64, 6)
+    assert (tmp_path / "student.keras").exists()
+
+
+def test_roles_give_what_is_recorded():
+    plan = plans.find("coarse-long")
+    runs = arm_table.read(plan)
+    scores = {arm: [] for arm in ("scratch", "distilled-t0p5")}
+    for run, entry in sorted(runs.items(), key=lambda item: item[0].seed):
+        matrix = np.array(entry["test"]["confusion"], float)[:5]
+        both = matrix.sum(axis=1) + matrix.sum(axis=0)[:5] - np.diag(matrix)
+        scores[run.arm].append(np.mean(np.diag(matrix) / both))
+    gap = np.subtract(scores["distilled-t0p5"], scores["scratch"])
+    said = recorded.difference("coarse-long, distilled-t0p5, mean IoU")
+    assert said.startswith(f"{gap.mean():+.3f} (95 % interval ".replace("-", "−"))
+    assert said.endswith(f", {len(gap)} seeds)")
+    assert recorded.difference("no such plan, distilled, mean IoU") == recorded.WAITING
+    for wrong in ("scratch, mean IoU", "distilled-t0p5, beauty", "taught, mean IoU"):
+        with pytest.raises(ValueError, match="plan 'coarse-long' "):
+            recorded.difference(f"coarse-long, {wrong}")
+    assert recorded.on_card("student weights") == f"{models.card('student')['parameters']:,}"
+    with pytest.raises(ValueError, match="no 'colour'"):
+        recorded.on_card("student colour")
 
 
 def test_every_chapter_leads_to_terms_of_the_glossary(site, pages):

@@ -57,7 +57,7 @@ class Arm:
         a transfer set that nobody has labelled. They are as many as the plan has for training.
     answers : {"whole", "views"}, optional
         The teacher answers once for each training patch, as it is or as the mean of its eight
-        views, and crops are cut from that (:mod:`kdlib.study.answers`). By default it is asked for
+        views, and crops are cut from that (:mod:`kdbook.study.answers`). By default it is asked for
         each crop, as the plan says.
     labels : {"decisions", "mixed", "simplified"}, optional
         What stands for the labels of people: the teacher's decisions, those in half of the
