@@ -65,6 +65,17 @@ class CiteThis(SphinxDirective):
         return [nodes.literal_block(entry, entry, language="bibtex")]
 
 
+class InstallThis(SphinxDirective):
+    """The line that installs kdlib from the repository, which ``_config.yml`` names."""
+
+    def run(self):
+        """Return the line as a block of code."""
+        options = self.config.html_theme_options
+        address, branch = options["repository_url"], options["repository_branch"]
+        line = f'pip install "kdlib @ git+{address}@{branch}"'
+        return [nodes.literal_block(line, line, language="sh")]
+
+
 def bibtex(citation, config):
     """Return the BibTeX entry of a citation file."""
     # Double braces: the names stay as they are, no first and last names are looked for.
@@ -100,6 +111,7 @@ def open_the_front_door(app, exception):
 def setup(app):
     """Register with Sphinx."""
     app.add_directive("cite-this", CiteThis)
+    app.add_directive("install-this", InstallThis)
     app.connect("config-inited", set_up)
     app.connect("html-page-context", add_version)
     # Before the extension that writes what previews show.

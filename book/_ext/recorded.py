@@ -30,7 +30,10 @@ def difference(text):
     plan = plans.find(name)
     if not any(each.name == arm and each.baseline for each in plan.arms):
         raise ValueError(f"plan {name!r} has no arm {arm!r} that is compared with another.")
-    rows = [row for row in arm_table.table(plan, arm_table.read(plan)) if row.arm == arm]
+    runs = arm_table.read(plan)
+    if not runs:
+        return WAITING
+    rows = [row for row in arm_table.table(plan, runs) if row.arm == arm]
     found = [row for row in rows if row.score == score]
     if rows and not found:
         raise ValueError(f"plan {name!r} records no {score!r}.")
