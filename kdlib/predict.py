@@ -107,7 +107,7 @@ def predict(network, path, out=None, force=False, quiet=True, written=None):
     # Before the work, and before the folder is made for nothing.
     if _is_result(path):
         raise ValueError(f"{path} is a mask or an overlay of an earlier run; give the photograph.")
-    image = kdlib.data.read_image(path)
+    image, _, transparent = kdlib.data.image_file.picture(path, str(path))
     _check_free((mask, overlay), path, force, written)
     labels = tiles.segment(network, image, progress=not quiet)
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,8 @@ def predict(network, path, out=None, force=False, quiet=True, written=None):
     named = sorted(zip(shares, kdlib.data.CLASS_NAMES, strict=True), reverse=True)
     text = ", ".join(f"{name} {share:.0%}" for share, name in named if share >= 0.005)
     height, width = labels.shape
-    return f"{path.name}, {width} × {height} pixels: {text}; {mask.name}, {overlay.name}"
+    behind = " (white is put behind transparent parts)" if transparent else ""
+    return f"{path.name}, {width} × {height} pixels{behind}: {text}; {mask.name}, {overlay.name}"
 
 
 def _check_free(results, path, force, written):

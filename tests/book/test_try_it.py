@@ -342,6 +342,12 @@ def test_sizes_that_do_not_divide_by_16_are_padded_and_that_is_said(tried, image
         assert np.mean(shown(box, STUDENT) == wanted) >= 0.999
 
 
+def test_sixteen_bits_a_channel_are_refused_as_the_library_does(tried):
+    visit, box = tried
+    drop(visit, "deep.png", png(np.full((32, 32), 1000, np.uint16))["buffer"])
+    assert "it has 16 bits a channel" in says(box, "cannot be used")
+
+
 def test_of_a_huge_image_the_middle_is_used_and_that_is_said(tried, images):
     _, box = tried
     image = np.tile(images[0], (1, 20, 1))

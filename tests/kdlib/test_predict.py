@@ -118,6 +118,19 @@ def test_run_twice_over_a_folder_it_leaves_its_own_files_out(image, tmp_path, ca
     assert names(tmp_path) == sorted(["out", "park.png", "roof_mask.png", *stems])
 
 
+def test_transparent_parts_become_white_and_that_is_said(image, tmp_path, capsys, recwarn):
+    rgba = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+    rgba[:, :20, 3] = 0
+    Image.fromarray(rgba).save(tmp_path / "clear.png")
+    assert predict.main([str(tmp_path / "clear.png"), "--quiet"]) == 0
+    said = capsys.readouterr()
+    assert "clear.png, 64 × 50 pixels (white is put behind transparent parts): " in said.out
+    assert not said.err and not recwarn.list
+    white = np.where(rgba[..., 3:] == 0, np.uint8(255), image)
+    labels = tiles.segment(kdlib.pretrained("student"), white)
+    np.testing.assert_array_equal(read(tmp_path / "clear_mask.png"), data.decode(labels))
+
+
 def test_from_python_its_own_files_are_refused(image, tmp_path):
     network = kdlib.pretrained("student-scratch", "city")
     predict.predict(network, tmp_path / "park.png")

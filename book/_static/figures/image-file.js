@@ -4,12 +4,18 @@ import { element } from "./common.js";
 
 export const LARGEST = 1024; // pixels a side: more takes long, and the memory of a telephone
 const HEAVIEST = 64; // megabytes of a file
+const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]; // how such a file begins
 
 const size = (width, height) => `${width} × ${height}`;
 
 async function decoded(file) {
   if (file.size > HEAVIEST * 1e6) {
     throw new Error(`it has more than ${HEAVIEST} MB. Cut out a part, and take that`);
+  }
+  const start = new Uint8Array(await file.slice(0, 25).arrayBuffer());
+  if (start[24] === 16 && PNG.every((byte, i) => byte === start[i])) {
+    throw new Error("it has 16 bits a channel, and a browser would drop half of them. " +
+      "Which value should become 0 and which 255 only you can say: save it with 8");
   }
   try {
     return await createImageBitmap(file);
