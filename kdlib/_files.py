@@ -1,44 +1,61 @@
 """Files that are there as a whole or not at all."""
 
+import contextlib
 import os
 import secrets
 from collections.abc import Iterator
 
 
-def put(path, data):
-    """Write a file so that whoever looks finds it whole or not at all.
+@contextlib.contextmanager
+def whole(path):
+    """Give a path to write to; what was written there becomes the file once the block ends.
+
+    Whoever looks meanwhile finds the file as it was, or none. An error leaves nothing behind. A
+    process that is killed leaves a file ``.*.partial.NAME``, with the suffix that formats go by.
 
     Parameters
     ----------
     path : pathlib.Path
-    data : bytes, array, or an iterator of such parts
-        Parts are written one after another, as they come.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp()) / "new.txt"
+    >>> with whole(path) as partial:
+    ...     _ = partial.write_text("all of it")
+    ...     path.exists()
+    False
+    >>> path.read_text()
+    'all of it'
+    """
+    partial = path.with_name(f".{secrets.token_hex(4)}.partial.{path.name}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def put(path, data):
+    """Write bytes, an array, or an iterator of such parts, as they come, by :func:`whole`.
 
     Raises
     ------
     OSError
-        If it cannot be written, for example because the disk is full. Nothing is left behind. A
-        process that is killed meanwhile leaves a file ``.NAME.*.partial``.
+        If it cannot be written, for example because the disk is full.
 
     Examples
     --------
     >>> import tempfile
     >>> from pathlib import Path
     >>> path = Path(tempfile.mkdtemp()) / "new"
-    >>> put(path, b"whole")
-    >>> path.read_bytes()
-    b'whole'
     >>> put(path, (part for part in (b"in ", b"parts")))
     >>> path.read_bytes()
     b'in parts'
     """
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        with partial.open("wb") as file:
-            for part in data if isinstance(data, Iterator) else [data]:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(path) as partial, partial.open("wb") as file:
+        for part in data if isinstance(data, Iterator) else [data]:
+            file.write(part)
+        file.flush()
+        os.fsync(file.fileno())

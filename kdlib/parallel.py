@@ -11,6 +11,8 @@ from pathlib import Path
 
 import keras
 
+from kdlib._files import whole
+
 
 class Shard(keras.utils.PyDataset):
     """The part of each batch that one of several processes computes.
@@ -144,10 +146,8 @@ class Backup(keras.callbacks.Callback):
         """Write the backup, in the first process."""
         if not self.first:
             return
-        partial = self.folder / "partial.weights.h5"
-        with alone():
-            self.model.save_weights(partial, overwrite=True)
-        partial.replace(self._path(epoch + 1))
+        with whole(self._path(epoch + 1)) as partial, alone():
+            self.model.save_weights(partial)
         self._remove(but=epoch + 1)
 
     def on_train_end(self, logs=None):

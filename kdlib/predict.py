@@ -5,7 +5,7 @@ the Dubai masks, and ``NAME_overlay.png``, the image with these colours laid ove
 """
 
 import argparse
-import os
+import contextlib
 import sys
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from PIL import Image, PngImagePlugin
 
 import kdlib  # whose rooms come when they are used: to say --help needs none
 from kdlib import models
+from kdlib._files import whole
 
 _MARK = "kdlib.predict"
 """What the files that are written here call their software."""
@@ -139,15 +140,10 @@ def _save(pictures):
     """Write pictures, all of them or none: a full disk leaves no half of a file behind."""
     mark = PngImagePlugin.PngInfo()
     mark.add_text("Software", _MARK)
-    partial = {path.with_name(f".{os.getpid()}-{path.name}"): path for path in pictures}
-    try:
-        for temporary, path in partial.items():
-            Image.fromarray(pictures[path]).save(temporary, format="png", pnginfo=mark)
-        for temporary, path in partial.items():
-            temporary.replace(path)
-    finally:
-        for temporary in partial:
-            temporary.unlink(missing_ok=True)
+    with contextlib.ExitStack() as files:
+        for path, pixels in pictures.items():
+            partial = files.enter_context(whole(path))
+            Image.fromarray(pixels).save(partial, format="png", pnginfo=mark)
 
 
 def _is_result(path):

@@ -99,7 +99,7 @@ def _claim(folder, header):
 
 def _sweep(folder):
     """Remove what killed writers left."""
-    for path in folder.glob(".*.partial"):
+    for path in folder.glob(".*.partial.*"):
         try:
             if time.time() - path.stat().st_mtime > _ABANDONED:
                 path.unlink(missing_ok=True)

@@ -5,13 +5,13 @@ run them check them. What is missing is named when it is needed.
 """
 
 import dataclasses
-import os
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from kdlib import metrics
+from kdlib._files import whole
 from kdlib.deploy._converting import convert, in_float32
 
 FORMATS = {
@@ -128,18 +128,13 @@ def write(model, path, format, patches, calibration=None, least_agreement=None):
     """
     path = Path(path)
     least = _check(path, format, patches, calibration, least_agreement)
-    # Beside its place, so that a file that has passed can be moved there in one step.
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
     _check_network(model, patches)
-    try:
+    with whole(path) as partial:
         with in_float32(model):
             exported = convert(model, partial, format, patches, calibration)
             checked = _compare(model, exported, patches, path, format, partial.stat().st_size)
         if not checked.agreement >= least:
             raise DisagreementError(_complaint(checked, least, len(patches)))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return checked
 
 

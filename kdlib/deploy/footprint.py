@@ -5,9 +5,6 @@ is measured without Keras and TensorFlow, as it would be run on a telephone.
 """
 
 import dataclasses
-import json
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from kdlib._packages import needed
+from kdlib._processes import apart
 from kdlib.deploy import inference
 
 WARM_UP = 3
@@ -110,17 +108,14 @@ def measure(path, size=256, threads=1, repeats=50):
     for name, value, least in least_values:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"{name} is {value!r}; expected an integer of {least} or more.")
-    settings = {"path": str(path), "size": size, "threads": threads, "repeats": repeats}
-    done = subprocess.run(
-        [sys.executable, "-m", "kdlib.deploy.footprint", json.dumps(settings)],
-        env=os.environ | PROCESSOR_ONLY | {"OMP_NUM_THREADS": str(threads)},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
-        raise ValueError(f"{path} cannot be measured: {last}")
-    latency, processor, peak = json.loads(done.stdout.splitlines()[-1])
+    environment = PROCESSOR_ONLY | {"OMP_NUM_THREADS": str(threads)}
+    try:
+        latency, processor, peak = apart(
+            "kdlib.deploy.footprint._run", str(path), size, threads, repeats,
+            environment=environment,
+        )  # fmt: skip
+    except RuntimeError as error:
+        raise ValueError(f"{path} cannot be measured: {error}") from error
     figures = *np.percentile(latency, [50, 95]).tolist(), float(np.median(processor)), peak
     return Footprint(path.stat().st_size, threads, *figures)
 
@@ -221,7 +216,3 @@ def _keras(path, threads):
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     return keras.models.load_model(path, compile=False)
-
-
-if __name__ == "__main__":
-    print(json.dumps(_run(**json.loads(sys.argv[1]))))

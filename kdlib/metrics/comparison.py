@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy import stats
 
 from kdlib.metrics.validation import checked_ids
 from kdlib.softening import as_numbers
@@ -116,5 +116,5 @@ def paired_difference(a, b, confidence=0.95):
         error = differences.std(ddof=1) / np.sqrt(differences.size)
     if not np.isfinite(error):
         raise ValueError(f"the differences, such as {differences[0]:.3g}, are too large to square.")
-    reach = float(stdtrit(differences.size - 1, (1 + confidence) / 2) * error)
+    reach = float(stats.t.ppf((1 + confidence) / 2, differences.size - 1) * error)
     return PairedDifference(mean, mean - reach, mean + reach)

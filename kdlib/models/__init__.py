@@ -9,12 +9,13 @@ under which licence it is, and what it cannot do.
 import dataclasses
 import hashlib
 import json
-import os
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
+
+from kdlib._files import whole
 
 FOLDER = Path(__file__).parent
 """Where the weights and cards are."""
@@ -221,9 +222,8 @@ def write(path, weights):
     >>> read(path)
     {'bias': array([0., 0.], dtype=float16)}
     """
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
-    np.savez_compressed(partial, **weights)
-    partial.replace(path)
+    with whole(path) as partial:
+        np.savez_compressed(partial, **weights)
 
 
 def read(path):

@@ -1,9 +1,9 @@
 """The teacher of a run mode: trained once, and kept on disk."""
 
 import hashlib
-import os
 
 from kdlib import runtime
+from kdlib._files import whole
 from kdlib.recipes.budget import recipe
 from kdlib.recipes.fitting import build, compile_alone, fit
 
@@ -80,10 +80,8 @@ def save_teacher(model, image_set, split, seed=0, chosen=None):
     """
     path = _teacher_path(image_set, split, _teacher_recipe(split, chosen), seed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside and renamed: whoever reads meanwhile finds a whole file or none.
-    partial = path.with_name(f"{os.getpid()}-{path.name}")
-    model.save_weights(partial)
-    os.replace(partial, path)
+    with whole(path) as partial:
+        model.save_weights(partial)
     return path
 
 

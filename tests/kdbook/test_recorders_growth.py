@@ -45,15 +45,6 @@ def test_points_that_no_line_fits(sizes, costs):
         growth.exponent(sizes, costs)
 
 
-def test_all_take_turns_forwards_and_backwards():
-    done = []
-    found = growth.take_turns([lambda: done.append("a"), lambda: done.append("b")], rounds=3)
-    assert "".join(done) == "aabb" + "ab" + "ba" + "ab"
-    assert {name: np.shape(rows) for name, rows in found.items()} == {
-        "wall": (2, 3), "processor": (2, 3)
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize("work", ["training", "forward"])
 def test_a_series_is_measured_size_by_size(work):
     one = growth.Series("tiny", work, "width", (1, 2, 3), pixels=256, batch=1)

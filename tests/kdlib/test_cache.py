@@ -330,7 +330,7 @@ def test_a_damaged_header_is_refused(tmp_path, teacher, patches, text):
 
 
 def test_what_killed_writers_left_is_removed_once_it_is_old(tmp_path, teacher, patches):
-    old, new = tmp_path / ".a.targets.1.partial", tmp_path / ".b.targets.2.partial"
+    old, new = tmp_path / ".1.partial.a.targets", tmp_path / ".2.partial.b.targets"
     for path in (old, new):
         path.write_bytes(b"piece")
     os.utime(old, (time.time() - 3600,) * 2)
@@ -389,7 +389,7 @@ def test_two_writers_at_once(tmp_path, teacher):
     lines = [each.communicate(timeout=300)[0].split() for each in both]
     assert [each.returncode for each in both] == [0, 0]
     assert all(each[-1] == "done" for each in lines)
-    assert not list(tmp_path.glob(".*.partial"))
+    assert not list(tmp_path.glob(".*.partial.*"))
     more = some_patches(12)
     found = cache.read(tmp_path, teacher, more).logits(range(12))
     np.testing.assert_allclose(found, said(teacher, more.images), atol=2e-3)

@@ -1,6 +1,5 @@
 """What a network costs: counted against closed forms, timed in another process."""
 
-import json
 import time
 
 import keras
@@ -48,20 +47,16 @@ def test_median_and_percentile_are_those_of_the_runs(tmp_path, monkeypatch):
     path.write_bytes(b"x" * 123)
     asked = []
 
-    class Done:
-        returncode, stderr = 0, ""
-        stdout = "a message of the runtime\n" + json.dumps([[*range(1, 101)], [1, 2, 9], 77.5])
+    def apart(function, *arguments, environment):
+        asked.append((function, *arguments, environment["OMP_NUM_THREADS"]))
+        assert environment["CUDA_VISIBLE_DEVICES"] == "-1" and environment["JAX_PLATFORMS"] == "cpu"
+        return [*range(1, 101)], [1, 2, 9], 77.5
 
-    def run(command, env, **options):
-        asked.append((json.loads(command[-1]), env["OMP_NUM_THREADS"]))
-        assert env["CUDA_VISIBLE_DEVICES"] == "-1" and env["JAX_PLATFORMS"] == "cpu"
-        return Done
-
-    monkeypatch.setattr(footprint.subprocess, "run", run)
+    monkeypatch.setattr(footprint, "apart", apart)
     found = footprint.measure(path, size=64, threads=2, repeats=100)
     assert found == footprint.Footprint(123, 2, 50.5, 95.05, 2.0, 77.5)
     assert found.images_per_second == pytest.approx(1000 / 50.5)
-    assert asked == [({"path": str(path), "size": 64, "threads": 2, "repeats": 100}, "2")]
+    assert asked == [("kdlib.deploy.footprint._run", str(path), 64, 2, 100, "2")]
 
 
 @pytest.mark.tensorflow
@@ -99,7 +94,9 @@ def test_processor_time_leaves_waiting_out(monkeypatch):
 
 
 def test_what_cannot_be_measured(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no file; expected one of model.save or kdlib.exp"):
+    with pytest.raises(
+        FileNotFoundError, match="no file; expected one of model.save or kdlib.deploy.exp"
+    ):
         footprint.measure(tmp_path / "a.onnx")
     (tmp_path / "a.txt").touch()
     with pytest.raises(ValueError, match="cannot be measured: .*suffix '.txt'"):

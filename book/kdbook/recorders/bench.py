@@ -10,8 +10,6 @@ import datetime
 import gc
 import json
 import logging
-import subprocess
-import sys
 import tempfile
 
 import keras
@@ -23,6 +21,7 @@ from kdbook.recorders.step_times import FILE, render
 from kdbook.recorders.timing import alternate, ratios
 from kdbook.study import provenance
 from kdlib import cache, data, runtime
+from kdlib._processes import apart
 from kdlib.deploy.footprint import peak_memory
 from kdlib.unet import unet
 
@@ -59,13 +58,8 @@ def measure(batch, size, precision, xla, rounds):
 
 def peak(row, batch, size):
     """Return the peak memory of a few steps in a process of its own, in MiB."""
-    given = json.dumps({key: row[key] for key in ("contender", "precision", "xla")})
-    sizes = "--batch", str(batch), "--size", str(size)
-    command = [sys.executable, "-m", "kdbook.recorders.bench", "--peak", given, *sizes]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{row['contender']} failed in its own process: {done.stderr[-500:]}")
-    return round(float(done.stdout.split()[-1]), 1)
+    given = {key: row[key] for key in ("contender", "precision", "xla")}
+    return round(apart("kdbook.recorders.bench.own_peak", given, batch, size), 1)
 
 
 def own_peak(given, batch, size):
@@ -115,10 +109,7 @@ def inputs(batch, size, rows, rounds):
 def run(batch, size, rounds, settings, memory):
     """Return the entry of a run; each setting is a precision, and whether to use XLA."""
     entry = {
-        "device": provenance.device(),
-        "versions": provenance.versions(),
-        "code": provenance.code_revision(),
-        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **provenance.origin(datetime.datetime.now(datetime.UTC)),
         "batch": batch,
         "size": size,
         "rounds": rounds,
@@ -147,11 +138,7 @@ def main(arguments=None):
     parser.add_argument("--no-xla", action="store_true", help="leave out the steps with XLA")
     parser.add_argument("--no-memory", action="store_true", help="leave out the peak memory")
     parser.add_argument("--record", action="store_true", help=f"add the run to {FILE}")
-    parser.add_argument("--peak", type=json.loads, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    if given.peak:
-        print(own_peak(given.peak, given.batch, given.size))
-        return
     # Each contender traces a step of its own. TensorFlow would take that for a mistake.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     settings = [

@@ -1,14 +1,7 @@
-"""Caches of soft targets that grow: how long they take to write, and what reading them holds.
-
-``python -m kdbook.recorders.cache_growth FOLDER mapped`` reads a cache in a process of its own,
-so that nothing else is in its memory.
-"""
+"""Caches of soft targets that grow: how long they take to write, and what reading them holds."""
 
 import dataclasses
-import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kdlib import cache, data, pretrained
+from kdlib._processes import apart
 from kdlib.cache.header import read_header
 
 COUNTS = (1_000, 10_000, 100_000)
@@ -55,9 +49,7 @@ def _measure_one(crops, teacher):
 
 
 def _read_apart(folder, how):
-    command = [sys.executable, "-m", "kdbook.recorders.cache_growth", str(folder), how]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    return apart("kdbook.recorders.cache_growth.reading", str(folder), how)
 
 
 def reading(folder, how, batch=16):
@@ -105,7 +97,3 @@ def _resident():
     """Return how much of this process is in memory, files that it has mapped included, in MiB."""
     pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-if __name__ == "__main__":
-    print(json.dumps(reading(sys.argv[1], sys.argv[2])))

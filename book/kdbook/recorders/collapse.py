@@ -10,20 +10,16 @@ The whole record was sized for a quarter of an hour on one processor core, so th
 (48 × 48, where the project took 256 × 256) and the trainings short (100 steps).
 """
 
-import argparse
 import dataclasses
-import datetime
-import sys
-import time
-from pathlib import Path
 
 import keras
 import numpy as np
 
+from kdbook.recorders import program
 from kdbook.recorders.collapse_callbacks import LOOK, Looks, compiled
-from kdbook.study import provenance, workers
+from kdbook.study import provenance
 from kdbook.study.arms import Plan, Run
-from kdbook.study.record import RESULTS, Record, notice
+from kdbook.study.record import RESULTS, Record
 from kdlib import data, runtime
 from kdlib.recipes import BUILDERS, EpochSeeds
 
@@ -167,18 +163,11 @@ def some(patches, count=16, side=128):
 
 
 def record(setting, seed, images, split):
-    """Train one network; return its line for the record."""
-    started, start = datetime.datetime.now(datetime.UTC), time.perf_counter()
+    """Train one network; return what its line says."""
     _, curve = train(setting, seed, split.train, some(split.validation))
     return {
-        **Run(PLAN.name, setting.name, seed)._asdict(),
         "settings": dataclasses.asdict(setting),
         "data": provenance.data_entry(images, split),
-        "versions": provenance.versions(),
-        "device": provenance.device(),
-        "code": provenance.code_revision(),
-        "started": started.isoformat(timespec="milliseconds"),
-        "seconds": round(time.perf_counter() - start, 2),
         "curve": curve,
     }
 
@@ -212,28 +201,15 @@ def _runs():
 
 def main(arguments=None):
     """Do what is left of the record."""
-    parser = argparse.ArgumentParser(
-        prog="python -m kdbook.recorders.collapse", description=__doc__
-    )
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the record")
-    workers.add_storage(parser)
-    options = parser.parse_args(arguments)
-    from kdbook.study.queue import Queue  # it needs Optuna, and the chapter that reads does not
-
-    kept, queue = Record(options.out, PLAN), Queue(PLAN, options.out, options.storage)
+    options = program.parser("kdbook.recorders.collapse", __doc__).parse_args(arguments)
     images = data.load("dubai")
     split = data.split(data.cut(images), images)
     # What costs most comes last.
-    for run in sorted(_runs(), key=lambda run: PLAN.arm(run.arm).costly):
-        if run in kept.runs() or not (claim := queue.take(run)):
-            continue
-        try:
-            with claim:
-                kept.append(record(PLAN.arm(run.arm), run.seed, images, split))
-                kept.gather()
-        except ValueError as error:  # NaN in loss or answers
-            notice(f"{run} failed, the others go on: {error}")
+    runs = sorted(_runs(), key=lambda run: PLAN.arm(run.arm).costly)
+    program.do_what_is_left(
+        PLAN, runs, lambda run: record(PLAN.arm(run.arm), run.seed, images, split), options
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,17 +10,15 @@ Three arms, ``float32``, ``float16`` and ``uint8``, ask something else: whether 
 how its soft targets were stored. They have the same crops and a fixed number of steps.
 """
 
-import argparse
 import dataclasses
-import datetime
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
-from kdbook.recorders.growth import take_turns
-from kdbook.study import provenance, scoring, workers
+from kdbook.recorders import program
+from kdbook.recorders.timing import alternate, by_clock
+from kdbook.study import provenance, scoring
 from kdbook.study.arms import Plan, Run
 from kdbook.study.plans import STUDENT, TAUGHT
 from kdbook.study.record import RESULTS, Record
@@ -141,7 +139,7 @@ def measure_costs(patches, teacher, rounds=5, steps=25):
             tasks[taught] = _steps(_model(taught, TAUGHT, teacher, seed=0), batches)
         numbers = iter(range(rounds + 2))
         tasks["written"] = lambda: cache.write(Path(folder, str(next(numbers))), teacher, crops)
-        timed = take_turns(list(tasks.values()), rounds)
+        timed = by_clock(alternate(tasks, rounds))
     return {"settings": {"names": list(tasks), "steps": steps, "views": len(crops)}, **timed}
 
 
@@ -204,22 +202,12 @@ def _steps(model, batches):
 
 
 def record(name, seed, costs, images, split, teacher):
-    """Measure or train one run of the plan; return its line for the record."""
-    started, start = datetime.datetime.now(datetime.UTC), time.process_time()
+    """Measure or train one run of the plan; return what its line says."""
     if name == "costs":
         found = measure_costs(split.train, teacher)
     else:
         found = _trained(PLAN.arm(name), seed, costs, split, teacher)
-    return {
-        **Run(PLAN.name, name, seed)._asdict(),
-        **found,
-        "data": provenance.data_entry(images, split),
-        "versions": provenance.versions(),
-        "device": provenance.device(),
-        "code": provenance.code_revision(),
-        "started": started.isoformat(timespec="milliseconds"),
-        "processor_seconds": round(time.process_time() - start, 2),
-    }
+    return {**found, "data": provenance.data_entry(images, split)}
 
 
 def _trained(way, seed, costs, split, teacher):
@@ -257,28 +245,20 @@ def read(folder=RESULTS):
 
 def main(arguments=None):
     """Do what is left of the record, the costs first, and then seed by seed."""
-    parser = argparse.ArgumentParser(
-        prog="python -m kdbook.recorders.equal_seconds", description=__doc__
-    )
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the record")
+    parser = program.parser("kdbook.recorders.equal_seconds", __doc__)
     parser.add_argument("--costs", action="store_true", help="measure the costs, and no more")
-    workers.add_storage(parser)
     options = parser.parse_args(arguments)
-    from kdbook.study.queue import Queue  # it needs Optuna, and the chapter that reads does not
-
-    kept, queue = Record(options.out, PLAN), Queue(PLAN, options.out, options.storage)
     images = data.load("dubai")
     split, teacher = data.split(data.cut(images), images), pretrained("teacher", images.name)
     runs = [Run(PLAN.name, "costs", 0)]
     runs += [Run(PLAN.name, way.name, s) for s in PLAN.seeds for way in WAYS]
-    for run in runs[:1] if options.costs else runs:
-        if run in kept.runs() or not (claim := queue.take(run)):
-            continue
-        measured = kept.runs().get(runs[0])
+
+    def found(run):
+        measured = Record(options.out, PLAN).runs().get(runs[0])
         costs = seconds_of(measured) if measured else None
-        with claim:
-            kept.append(record(run.arm, run.seed, costs, images, split, teacher))
-            kept.gather()
+        return record(run.arm, run.seed, costs, images, split, teacher)
+
+    program.do_what_is_left(PLAN, runs[:1] if options.costs else runs, found, options)
 
 
 if __name__ == "__main__":

@@ -9,19 +9,15 @@ A law :math:`seconds = a \cdot size^b` is a straight line of slope :math:`b` on 
 scales: :func:`exponent` fits it.
 """
 
-import argparse
 import dataclasses
-import datetime
-import time
-from pathlib import Path
 from typing import NamedTuple
 
 import keras
 import numpy as np
-from scipy.special import stdtrit
+from scipy import stats
 
-from kdbook.recorders import cache_growth
-from kdbook.study import provenance
+from kdbook.recorders import cache_growth, program
+from kdbook.recorders.timing import alternate, by_clock
 from kdbook.study.arms import Plan, Run
 from kdbook.study.record import RESULTS, Record
 from kdlib import data, runtime
@@ -148,58 +144,20 @@ def exponent(sizes, costs, confidence=0.95):
             f"sizes {sizes.tolist()} and costs {costs.tolist()} came; expected two lists of one "
             "length, with three sizes or more, all above 0."
         )
-    x, y = np.log(sizes) - np.log(sizes).mean(), np.log(costs) - np.log(costs).mean()
-    slope = (x @ y) / (x @ x)
-    error = np.sqrt(((y - slope * x) ** 2).sum() / (len(x) - 2) / (x @ x))
-    reach = stdtrit(len(x) - 2, (1 + confidence) / 2) * error
-    return Exponent(*(float(value) for value in (slope, slope - reach, slope + reach)))
-
-
-def take_turns(steps, rounds=ROUNDS):
-    """Do all steps once a round, after two that do not count; return wall and processor seconds.
-
-    Parameters
-    ----------
-    steps : list of callable
-    rounds : int
-
-    Returns
-    -------
-    dict of str to list of list of float
-        ``wall`` and ``processor``: for each step the seconds of each round.
-    """
-    for step in steps:
-        step()
-        step()
-    clocks = {"wall": time.perf_counter, "processor": time.process_time}
-    found = {name: [[] for _ in steps] for name in clocks}
-    for number in range(rounds):
-        for place in range(len(steps))[:: -1 if number % 2 else 1]:
-            start = {name: clock() for name, clock in clocks.items()}
-            steps[place]()
-            for name, clock in clocks.items():
-                found[name][place].append(round(clock() - start[name], 6))
-    return found
+    line = stats.linregress(np.log(sizes), np.log(costs))
+    reach = stats.t.ppf((1 + confidence) / 2, len(sizes) - 2) * line.stderr
+    return Exponent(*map(float, (line.slope, line.slope - reach, line.slope + reach)))
 
 
 def series(one, rounds=ROUNDS):
     """Measure a series; return what its line says."""
-    timed = take_turns([one.step(size) for size in one.sizes], rounds)
-    return {"settings": dataclasses.asdict(one), **timed}
+    seconds = alternate({size: one.step(size) for size in one.sizes}, rounds)
+    return {"settings": dataclasses.asdict(one), **by_clock(seconds)}
 
 
 def measure(name):
-    """Measure one arm of the plan; return its line for the record."""
-    started = datetime.datetime.now(datetime.UTC)
-    found = cache_growth.measure() if name == "patches" else series(PLAN.arm(name))
-    return {
-        **Run(PLAN.name, name, 0)._asdict(),
-        **found,
-        "versions": provenance.versions(),
-        "device": provenance.device(),
-        "code": provenance.code_revision(),
-        "started": started.isoformat(timespec="milliseconds"),
-    }
+    """Measure one arm of the plan; return what its line says."""
+    return cache_growth.measure() if name == "patches" else series(PLAN.arm(name))
 
 
 def read(folder=RESULTS):
@@ -209,15 +167,12 @@ def read(folder=RESULTS):
 
 def main(arguments=None):
     """Do what is left of the record."""
-    parser = argparse.ArgumentParser(prog="python -m kdbook.recorders.growth", description=__doc__)
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the record")
+    parser = program.parser("kdbook.recorders.growth", __doc__)
     parser.add_argument("--only", help="one of " + ", ".join(arm.name for arm in PLAN.arms))
     options = parser.parse_args(arguments)
-    kept = Record(options.out, PLAN)
-    for arm in [PLAN.arm(options.only)] if options.only else PLAN.arms:
-        if Run(PLAN.name, arm.name, 0) not in kept.runs():
-            kept.append(measure(arm.name))
-            kept.gather()
+    names = [options.only] if options.only else [arm.name for arm in PLAN.arms]
+    runs = [Run(PLAN.name, name, 0) for name in names]
+    program.do_what_is_left(PLAN, runs, lambda run: measure(run.arm), options)
 
 
 if __name__ == "__main__":

@@ -5,22 +5,17 @@
 over layers has to run the teacher. Memory is that of a process that does nothing else.
 """
 
-import argparse
-import datetime
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 
-from kdbook.recorders.growth import take_turns
-from kdbook.study import provenance
+from kdbook.recorders import program
+from kdbook.recorders.timing import alternate, by_clock, ratios
 from kdbook.study.arm_training import distiller_of, logits_suffice
 from kdbook.study.arms import Arm, Plan, Run
+from kdbook.study.method_plans import EQUAL
 from kdbook.study.plans import STUDENT, TAUGHT
 from kdbook.study.record import RESULTS, Record
 from kdlib import data, pretrained, recipes
-from kdlib.beyond import METHODS
+from kdlib._processes import apart
 from kdlib.deploy.footprint import peak_memory
 from kdlib.unet import logits_model
 
@@ -29,7 +24,7 @@ ARMS = (
     Arm("plain", TAUGHT, teacher="trained", alpha=0.1, temperature=2.0),
     # What a teacher that is asked at each step adds, whatever the method.
     Arm("plain-online", TAUGHT, teacher="trained", alpha=0.1, temperature=2.0),
-    *(Arm(name, TAUGHT, teacher="trained", method=name, weight=1.0) for name in METHODS),
+    *(Arm(name, TAUGHT, teacher="trained", method=name, weight=1.0) for name in EQUAL),
 )
 
 PLAN = Plan("method-costs", (Arm("steps", TAUGHT),), seeds=(0,), judged_on="validation")
@@ -64,8 +59,7 @@ def measure(patches, teacher, rounds=15, steps=3, recipe=TAUGHT, peak=None):
     peak : callable, optional
         From the name of an arm to MiB; by default measured in a process of its own.
     """
-    done = [step_of(arm, patches, teacher, recipe) for arm in ARMS]
-    timed = take_turns([lambda do=do: [do() for _ in range(steps)] for do in done], rounds)
+    tasks = {arm.name: _several(step_of(arm, patches, teacher, recipe), steps) for arm in ARMS}
     return {
         "settings": {
             "names": [arm.name for arm in ARMS],
@@ -73,7 +67,7 @@ def measure(patches, teacher, rounds=15, steps=3, recipe=TAUGHT, peak=None):
             "batch_size": recipe.batch_size,
             "crop": recipe.crop,
         },
-        **timed,
+        **by_clock(alternate(tasks, rounds)),
         "peak_mib": [(peak or _peak_apart)(arm.name) for arm in ARMS],
     }
 
@@ -89,10 +83,8 @@ def ratios_of(entry, to="plain"):
     >>> ratios_of(entry)["hint"]
     (3.0, 3.0, 3.0)
     """
-    names = entry["settings"]["names"]
-    seconds = np.array(entry["processor"], float)
-    ratios = np.quantile(seconds / seconds[names.index(to)], (0.5, 0.25, 0.75), axis=1)
-    return dict(zip(names, map(tuple, ratios.T.tolist()), strict=True))
+    rows = np.array(entry["processor"], float)
+    return ratios(dict(zip(entry["settings"]["names"], rows, strict=True)), to)
 
 
 def steps_of_equal_cost(entry, steps, least=1.25):
@@ -132,9 +124,11 @@ def _city():
 
 
 def _peak_apart(name):
-    command = [sys.executable, "-m", "kdbook.recorders.method_costs", "--peak", name]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return round(float(done.stdout.split()[-1]), 1)
+    return round(apart("kdbook.recorders.method_costs._own_peak", name), 1)
+
+
+def _several(step, count):
+    return lambda: [step() for _ in range(count)]
 
 
 def _own_peak(name):
@@ -145,31 +139,10 @@ def _own_peak(name):
 
 
 def main(arguments=None):
-    """Measure and record, or print the peak memory of one arm."""
-    parser = argparse.ArgumentParser(
-        prog="python -m kdbook.recorders.method_costs", description=__doc__
-    )
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the record")
-    parser.add_argument("--peak", choices=[arm.name for arm in ARMS], help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if options.peak:
-        print(_own_peak(options.peak))
-        return
-    kept, started = Record(options.out, PLAN), datetime.datetime.now(datetime.UTC)
-    run = Run(PLAN.name, "steps", 0)
-    if run in kept.runs():
-        raise SystemExit(f"{run} is recorded in {options.out}. Take its line out to measure anew.")
-    kept.append(
-        {
-            **run._asdict(),
-            **measure(*_city()),
-            "versions": provenance.versions(),
-            "device": provenance.device(),
-            "code": provenance.code_revision(),
-            "started": started.isoformat(timespec="milliseconds"),
-        }
-    )
-    kept.gather()
+    """Measure and record, if that is not done yet."""
+    options = program.parser("kdbook.recorders.method_costs", __doc__).parse_args(arguments)
+    runs = [Run(PLAN.name, "steps", 0)]
+    program.do_what_is_left(PLAN, runs, lambda run: measure(*_city()), options)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,18 @@ def alternate(functions, rounds, clocks=(time.perf_counter, time.process_time)):
     return seconds
 
 
+def by_clock(seconds):
+    """Return what :func:`alternate` returned as a record keeps it: ``wall`` and ``processor``.
+
+    Examples
+    --------
+    >>> by_clock({"a": np.array([[1.0, 2.0], [0.5, 1.5]])})
+    {'wall': [[1.0, 2.0]], 'processor': [[0.5, 1.5]]}
+    """
+    clocks = zip(*(rows.round(6).tolist() for rows in seconds.values()), strict=True)
+    return dict(zip(("wall", "processor"), map(list, clocks), strict=True))
+
+
 def ratios(seconds, base):
     """Return how long each took in units of another, within the same round.
 

@@ -73,6 +73,18 @@ def code_revision(*folders):
     return f"{revision}, with changes" if any(changed) else revision
 
 
+def origin(started=None):
+    """Return what every line says of where it comes from, and of when, if that is given.
+
+    Examples
+    --------
+    >>> list(origin())
+    ['versions', 'device', 'code']
+    """
+    when = {"started": started.isoformat(timespec="milliseconds")} if started else {}
+    return {"versions": versions(), "device": device(), "code": code_revision(), **when}
+
+
 def data_entry(image_set, split):
     """Return which images a run saw, and how many patches of them in each part."""
     parts = {part: len(getattr(split, part)) for part in ("train", "validation", "test")}

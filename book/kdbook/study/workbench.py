@@ -82,10 +82,7 @@ class Bench:
             "teacher": self._reference(*taught_by),
             "judge": self._reference(*several(judge)),
             "soft_targets": arm.answers or ("kept in float16" if kept else "online"),
-            "versions": provenance.versions(),
-            "device": provenance.device(),
-            "code": provenance.code_revision(),
-            "started": started.isoformat(timespec="milliseconds"),
+            **provenance.origin(started),
             "training_seconds": round(checkpoint.seconds, 2),
             "images_per_second": round(
                 arm.recipe.steps * arm.recipe.batch_size / checkpoint.seconds, 2

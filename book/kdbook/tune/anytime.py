@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy import stats
 
 
 def interval(traces, confidence=0.95):
@@ -26,9 +26,8 @@ def interval(traces, confidence=0.95):
     >>> [float(end.round(2)) for end in interval(np.array([0.0, 2.0, 1.0]))]
     [1.0, -1.48, 3.48]
     """
-    count, mean = len(traces), traces.mean(axis=0)
-    factor = stdtrit(count - 1, (1 + confidence) / 2) / math.sqrt(count)
-    half = factor * traces.std(axis=0, ddof=1)
+    mean = traces.mean(axis=0)
+    half = stats.t.ppf((1 + confidence) / 2, len(traces) - 1) * stats.sem(traces)
     return mean, mean - half, mean + half
 
 

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy import stats
 
 
 def noise(sweep):
@@ -67,7 +67,7 @@ def least_difference(sweep, comparisons=1, confidence=0.95):
     12.71
     """
     deviation, freedom = noise(sweep)
-    quantile = stdtrit(freedom, 1 - (1 - confidence) / 2 / comparisons)
+    quantile = stats.t.ppf(1 - (1 - confidence) / 2 / comparisons, freedom)
     return float(quantile * deviation * math.sqrt(2 / len(sweep.seeds)))
 
 

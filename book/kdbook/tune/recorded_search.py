@@ -44,10 +44,9 @@ def write(study, path):
         raise ValueError("no trial of this search is over yet; there is nothing to write.")
     head = {
         "problem": json.loads(study.user_attrs["problem"]),
-        "versions": provenance.versions() | {"optuna": optuna.__version__},
-        "device": provenance.device(),
-        "code": provenance.code_revision(),
+        **provenance.origin(),
     }
+    head["versions"]["optuna"] = optuna.__version__
     lines = [head, *map(_line, sorted(over, key=lambda trial: trial.datetime_complete))]
     text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
     put(Path(path), text.encode())
