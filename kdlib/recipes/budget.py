@@ -143,6 +143,7 @@ RECIPES = {
         ),
     },
 }
+"""The recipe of each role, in each run mode."""
 
 
 def recipe(role):

@@ -16,6 +16,7 @@ BUILDERS = {
     "student": multi_student_unet_model,
     "coarse-student": multi_coarse_student_unet_model,
 }
+"""The function that builds the network of each role."""
 
 
 def build(role, seed=0, chosen=None, n_classes=N_CLASSES):
