@@ -2,15 +2,15 @@
 
 A method is a function ``(teacher, student, weight=None, ...)`` that returns weighted values whose
 mean is the loss. A :class:`Term` makes a Keras loss of it, over logits or over named layers, and
-:class:`BeyondDistiller` trains with it. :data:`METHODS` names the terms:
+:class:`BeyondDistiller` trains with it. :data:`METHODS` names the terms. A new method is a function
+with an entry in the ``METHODS`` of its module. What is compared with what, a study says.
 
 >>> term = METHODS["channel-wise"](options={"temperature": 4.0})
 >>> term.layers
 (('logits', 'logits'),)
 """
 
-from functools import partial
-
+from kdlib.beyond import boundary, features, logits, relations
 from kdlib.beyond.beyond_distiller import BeyondDistiller, with_features
 from kdlib.beyond.boundary import boundary_weight, boundary_weighted
 from kdlib.beyond.dark_knowledge import (
@@ -30,18 +30,7 @@ from kdlib.beyond.other_teachers import (
 from kdlib.beyond.relations import channel_wise, correlation, pair_wise
 from kdlib.beyond.term import Term
 
-METHODS = {
-    "squared-error": partial(Term, squared_error),
-    "standardised": partial(Term, standardised),
-    "decoupled": partial(Term, decoupled),
-    "channel-wise": partial(Term, channel_wise),
-    "correlation": partial(Term, correlation),
-    "boundary": partial(Term, boundary_weighted),
-    "attention": partial(Term, attention, layers=("c5", "u7", "u9")),
-    "hint": partial(Term, hint, layers=("c5",), adapter=True),
-    "pair-wise": partial(Term, pair_wise, layers=("c5",)),
-    "channel-wise-features": partial(Term, channel_wise, layers=("u9",), adapter=True),
-}
+METHODS = boundary.METHODS | features.METHODS | logits.METHODS | relations.METHODS
 """Each method by name: call it for a :class:`Term`, with other ``layers`` or ``options`` if wanted.
 
 The layers are those of the U-Nets of :mod:`kdlib.unet`.

@@ -1,9 +1,12 @@
 r"""Soft targets with more weight near the boundaries between classes: a proposal of this book."""
 
+from functools import partial
+
 import keras
 from keras import ops
 
 from kdlib.beyond._maps import cell_weight, checked_maps, checked_positive
+from kdlib.beyond.term import Term
 from kdlib.losses import checked_temperature, kl_divergence
 
 
@@ -102,3 +105,7 @@ def _boundary(labels, seen):
     across = [ops.pad(beside, (*sides[0], side)) for side in sides[1]]
     down = [ops.pad(below, (sides[0][0], side, (0, 0))) for side in sides[1]]
     return across[0] | across[1] | down[0] | down[1]
+
+
+METHODS = {"boundary": partial(Term, boundary_weighted)}
+"""The methods of this module, by name."""

@@ -1,9 +1,12 @@
 r"""Losses over the features of one layer of each network: attention maps, and hints."""
 
+from functools import partial
+
 import keras
 from keras import ops
 
 from kdlib.beyond._maps import cell_weight, checked_maps, checked_positive, image_mean
+from kdlib.beyond.term import Term
 
 _EPSILON = 1e-12
 
@@ -101,3 +104,10 @@ def _attention_map(maps, weight, power):
     active = ops.mean(ops.power(ops.abs(maps), power), axis=-1)
     squares = ops.sum(weight * ops.square(active), axis=(1, 2), keepdims=True)
     return active * ops.rsqrt(ops.maximum(squares, _EPSILON))
+
+
+METHODS = {
+    "attention": partial(Term, attention, layers=("c5", "u7", "u9")),
+    "hint": partial(Term, hint, layers=("c5",), adapter=True),
+}
+"""The methods of this module, by name, with layers of the U-Nets of :mod:`kdlib.unet`."""

@@ -4,10 +4,13 @@ Each returns a value a pixel, times its weight: their mean over all pixels is th
 is a temperature, the factor T² that keeps the gradients' size is in the value.
 """
 
+from functools import partial
+
 import keras
 from keras import ops
 
 from kdlib.beyond._maps import cell_weight, checked_maps, checked_positive
+from kdlib.beyond.term import Term
 from kdlib.losses import checked_temperature, kl_divergence
 
 _EPSILON = 1e-6
@@ -163,3 +166,11 @@ def _two_classes(logits, true):
     right = ops.sum(ops.where(true, logits, 0), axis=-1)
     wrong = ops.logsumexp(ops.where(true, _FAR_BELOW, logits), axis=-1)
     return ops.stack([right, wrong], axis=-1)
+
+
+METHODS = {
+    "squared-error": partial(Term, squared_error),
+    "standardised": partial(Term, standardised),
+    "decoupled": partial(Term, decoupled),
+}
+"""The methods of this module, by name."""

@@ -5,10 +5,13 @@ multiplied by the mean weight: an image that is half void counts half, as it doe
 pixels, and one with nothing but void counts nothing.
 """
 
+from functools import partial
+
 import keras
 from keras import ops
 
 from kdlib.beyond._maps import cell_weight, checked_maps, checked_positive, image_mean, pooled
+from kdlib.beyond.term import Term
 from kdlib.losses import checked_temperature, kl_divergence
 
 _EPSILON = 1e-12
@@ -203,3 +206,12 @@ def _check_node(node, shape):
         raise ValueError(f"node is {node!r}; expected a whole number of cells, at least 1.")
     if any(size is not None and size % node for size in shape[1:3]):
         raise ValueError(f"nodes of {node} cells do not fit a map of {shape[1]} × {shape[2]}.")
+
+
+METHODS = {
+    "channel-wise": partial(Term, channel_wise),
+    "correlation": partial(Term, correlation),
+    "pair-wise": partial(Term, pair_wise, layers=("c5",)),
+    "channel-wise-features": partial(Term, channel_wise, layers=("u9",), adapter=True),
+}
+"""The methods of this module, by name, with layers of the U-Nets of :mod:`kdlib.unet`."""
