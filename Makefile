@@ -89,7 +89,7 @@ study: $(VENV)/kdlib ## train what is left of the long comparison: hours. WORKER
 		$(BIN)/python -m kdbook.study --plan $$plan --workers $(WORKERS); done
 
 models: $(VENV)/kdlib ## write the networks that come with the library, from the study's record
-	$(BIN)/python -m kdbook.study.ship
+	$(BIN)/python -m kdbook.study --ship
 
 lint: $(VENV)/kdlib ## look for mistakes in code, chapters and workflows
 	$(BIN)/ruff check .

@@ -185,6 +185,7 @@ def _parser():
     parser.add_argument("--out", type=Path, help="folder for the results (default: the image's)")
     parser.add_argument("--force", action="store_true", help="replace results that are there")
     parser.add_argument("--quiet", action="store_true", help="show no progress bar")
+    parser.add_argument("--version", action="version", version=f"kdlib {kdlib.__version__}")
     return parser
 
 

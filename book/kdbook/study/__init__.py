@@ -4,5 +4,3 @@
 ``--table`` compares the arms. Every line holds what it takes to judge it: seed, budget, versions,
 device, data, code, curve, and confusion matrices from which all scores can be computed anew.
 """
-
-import kdlib.runtime  # noqa: F401 first of all, since it keeps TensorFlow quiet while it is imported

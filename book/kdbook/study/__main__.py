@@ -1,25 +1,17 @@
 """The command ``python -m kdbook.study``."""
 
-import argparse
 import sys
 from pathlib import Path
 
+from kdbook import commands
 from kdbook.study import workers
-from kdbook.study.arm_table import read, render, table
-from kdbook.study.overview import overview
-from kdbook.study.plans import PLANS, find
-from kdbook.study.record import RESULTS, Record
-from kdbook.study.runner import check_settings, work_through
-from kdbook.study.training_costs import costs
-from kdbook.study.training_costs import render as render_costs
 
 
 def main(arguments=None):
     """Run the command; return the exit status: 0, or 1 with a message on the error stream."""
     options = _parser().parse_args(arguments)
-    only = options.only.split(",") if options.only else None
     try:
-        return _act(options, find(options.plan), only)
+        return _act(options)
     except (ValueError, OSError, ImportError) as error:
         text = _said(error) if getattr(error, "errno", None) else str(error)
         print(f"error: {text}", file=sys.stderr)
@@ -29,25 +21,35 @@ def main(arguments=None):
         return 130
 
 
-def _act(options, plan, only):
+def _act(options):
+    import kdlib.runtime  # noqa: F401 first: it keeps TensorFlow quiet while it is imported
+    from kdbook.study import arm_table, overview, plans, record, runner, ship, training_costs
+
+    if options.ship:
+        ship.ship_all()
+        return 0
+    plan, only = plans.find(options.plan), options.only.split(",") if options.only else None
+    folder = options.out or record.folder(reading=options.list or options.table or options.cost)
+    kept = record.Record(folder, plan)
     if options.list:
-        print(overview(plan, options.out, only, options.storage))
+        print(overview.overview(plan, folder, only, options.storage))
     elif options.table:
-        check_settings(plan, Record(options.out, plan))
-        print(render(table(plan, read(plan, options.out), options.on)))
+        runner.check_settings(plan, kept)
+        rows = arm_table.table(plan, arm_table.read(plan, folder), options.on)
+        print(arm_table.render(rows))
     elif options.cost:
-        print(render_costs(costs(Record(options.out, plan).runs())))
+        print(training_costs.render(training_costs.costs(kept.runs())))
     elif options.workers > 1:
-        return _start_workers(options)
-    elif failed := work_through(plan, options.out, only, options.quiet, options.storage):
+        return _start_workers(options, folder)
+    elif failed := runner.work_through(plan, folder, only, options.quiet, options.storage):
         raise ValueError(f"{len(failed)} runs failed: {', '.join(map(str, failed))}.")
     return 0
 
 
-def _start_workers(options):
+def _start_workers(options, folder):
     """Start processes that each do this command alone; return the worst exit status."""
     command = [sys.executable, "-m", "kdbook.study", "--plan", options.plan]
-    command += ["--out", str(options.out)]
+    command += ["--out", str(folder)]
     command += ["--only", options.only] if options.only else []
     command += ["--storage", options.storage] if options.storage else []
     # One bar is enough: it counts the runs of all.
@@ -61,21 +63,27 @@ def _said(error):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m kdbook.study",
-        description="Run the recorded experiments, or look at their record.",
+    parser = commands.parser(
+        "kdbook.study", "Run the recorded experiments, or look at their record."
     )
-    parser.add_argument("--plan", required=True, help=f"one of {', '.join(PLANS)}")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--plan", help="its name; a wrong one lists all")
+    what.add_argument(
+        "--ship", action="store_true", help="write the networks of kdlib.pretrained, in a clone"
+    )
     parser.add_argument("--only", metavar="ARM,ARM", help="only these arms of the plan")
     parser.add_argument(
         "--out",
         type=Path,
-        default=RESULTS,
-        help="folder of the record; workers that share it share the work (default: %(default)s)",
+        help="folder of the record; workers that share it share the work (default: that of the "
+        "clone, or else kdbook-results here)",
     )
     workers.add_storage(parser)
     parser.add_argument(
-        "--workers", type=_count, default=1, help="processes to start on this machine (default: 1)"
+        "--workers",
+        type=commands.count,
+        default=1,
+        help="processes to start on this machine (default: 1)",
     )
     parser.add_argument("--list", action="store_true", help="say what is done and what is left")
     parser.add_argument("--table", action="store_true", help="compare the arms")
@@ -85,12 +93,6 @@ def _parser():
     )
     parser.add_argument("--quiet", action="store_true", help="show no progress bar")
     return parser
-
-
-def _count(text):
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of workers; expected 1 or more")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,31 @@ SETTLED = 120
 file, and not for a line that is being written."""
 
 
+def folder(reading=False):
+    """Return where a command keeps its record if it is told nothing.
+
+    In a clone that is :data:`RESULTS`. Elsewhere it is ``kdbook-results`` in the working directory,
+    so that nothing is written among installed packages; a command that only reads takes the record
+    that comes with the library where there is no such folder.
+
+    Parameters
+    ----------
+    reading : bool
+        Whether the command only reads.
+
+    Returns
+    -------
+    pathlib.Path
+    """
+    here = Path("kdbook-results")
+    return RESULTS if in_clone() or (reading and not here.is_dir()) else here
+
+
+def in_clone():
+    """Return whether this is a clone of the repository, and no installed package."""
+    return (RESULTS.parents[2] / "pyproject.toml").is_file()
+
+
 class Record:
     """The lines of one plan in a folder.
 

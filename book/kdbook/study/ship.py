@@ -1,16 +1,15 @@
-"""The command ``python -m kdbook.study.ship``: recorded networks become those of ``pretrained``.
+"""The command ``python -m kdbook.study --ship``: recorded networks become those of ``pretrained``.
 
 It takes weights from the work folder of the record, writes them in float16 beside the library, and
 refuses to if the small file does not score what the record says.
 """
 
 import math
-import sys
 
 from kdbook.study import scoring
 from kdbook.study.arms import Run
 from kdbook.study.plans import DUBAI_TEACHER, find
-from kdbook.study.record import RESULTS, Record
+from kdbook.study.record import RESULTS, Record, in_clone
 from kdbook.study.workbench import Bench
 from kdlib import metrics, models
 from kdlib.data import CLASS_NAMES, VOID
@@ -55,19 +54,25 @@ LIMITS = {
 """What the models cannot do, for their cards."""
 
 
-def main():
-    """Write all models; return the exit status: 0, or 1 with a message on the error stream."""
+def ship_all():
+    """Write all models, and print what they score.
+
+    Raises
+    ------
+    ValueError
+        If this is no clone of the repository, or as :func:`ship` says.
+    """
+    if not in_clone():
+        raise ValueError(
+            f"{models.FOLDER} belongs to an installed package; models are written in a clone of "
+            "the repository alone."
+        )
     bench = None
-    try:
-        for (name, images), run in SHIPPED.items():
-            if bench is None or bench.plan.name != run.plan:
-                bench = Bench(find(run.plan), RESULTS)
-            found = ship(bench, run, name, images)
-            print(f"{images}-{name}: {found:.4f} mean IoU on the test images")
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    for (name, images), run in SHIPPED.items():
+        if bench is None or bench.plan.name != run.plan:
+            bench = Bench(find(run.plan), RESULTS)
+        found = ship(bench, run, name, images)
+        print(f"{images}-{name}: {found:.4f} mean IoU on the test images")
 
 
 def ship(bench, run, name, images):
@@ -153,7 +158,3 @@ def describe(entry, images):
 def _number(score):
     """Round for a card; a precision that is 0/0 becomes None, since JSON has no NaN."""
     return None if math.isnan(score) else round(float(score), 6)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

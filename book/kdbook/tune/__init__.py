@@ -14,8 +14,6 @@ Not here: the trainings themselves, which are those of :mod:`kdbook.study`.
 
 import importlib
 
-import kdlib.runtime  # noqa: F401 first of all, since it keeps TensorFlow quiet while it is imported
-
 _MODULES = (
     "anytime", "chance", "density", "hyperband", "live_search", "problem", "recorded_search",
     "replay", "search_report", "searchers", "space", "sweep",

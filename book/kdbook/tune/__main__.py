@@ -1,13 +1,11 @@
 """The command ``python -m kdbook.tune``: search for the settings of a distillation."""
 
-import argparse
 import dataclasses
 import sys
 from pathlib import Path
 
+from kdbook import commands
 from kdbook.study import workers
-from kdbook.study.workbench import SOURCES
-from kdbook.tune import space
 from kdbook.tune.problem import Problem
 
 FIELDS = {field.name: field.default for field in dataclasses.fields(Problem)}
@@ -39,6 +37,7 @@ def main(arguments=None):
 
 
 def _act(options):
+    import kdlib.runtime  # noqa: F401 first: it keeps TensorFlow quiet while it is imported
     from kdbook.tune import (  # they need Optuna
         live_search,
         recorded_search,
@@ -80,9 +79,9 @@ def _start_workers(options):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m kdbook.tune",
-        description="Search for the settings of a distillation, judged on validation images: "
+    parser = commands.parser(
+        "kdbook.tune",
+        "Search for the settings of a distillation, judged on validation images: "
         "Optuna's TPE with its Hyperband pruner. Stop it at any time; the same command goes on.",
     )
     parser.add_argument(
@@ -93,10 +92,13 @@ def _parser():
     )
     workers.add_storage(parser)
     parser.add_argument(
-        "--trials", type=_count, default=20, help="trials in all (default: %(default)s)"
+        "--trials", type=commands.count, default=20, help="trials in all (default: %(default)s)"
     )
     parser.add_argument(
-        "--workers", type=_count, default=1, help="processes to start (default: %(default)s)"
+        "--workers",
+        type=commands.count,
+        default=1,
+        help="processes to start (default: %(default)s)",
     )
     parser.add_argument("--report", action="store_true", help="only say what was found so far")
     parser.add_argument(
@@ -106,26 +108,20 @@ def _parser():
     parser.add_argument(
         "--images",
         default=FIELDS["images"],
-        help=f"one of {', '.join(map(repr, SOURCES))} (default: %(default)s)",
+        help="what is learned from; a wrong name lists all (default: %(default)s)",
     )
     for name, text in {
         "epochs": "epochs of a training that is not stopped",
-        "crops": f"crops that it sees: {max(space.BATCH_SIZES)} an epoch or more",
+        "crops": "crops that it sees: at least one batch of the largest size an epoch",
         "crop": "height and width of a crop, in pixels",
         "patches": "validation patches that each epoch is judged on",
         "seed": "seed of all trainings",
     }.items():
-        kind = int if name == "seed" else _count
+        kind = {"seed": commands.seed, "crop": commands.side}.get(name, commands.count)
         parser.add_argument(
             f"--{name}", type=kind, default=FIELDS[name], help=f"{text} (default: %(default)s)"
         )
     return parser
-
-
-def _count(text):
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of these; expected 1 or more")
-    return int(text)
 
 
 if __name__ == "__main__":

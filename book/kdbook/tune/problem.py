@@ -2,9 +2,6 @@
 
 import dataclasses
 
-from kdbook.study.workbench import SOURCES
-from kdbook.tune import space
-
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
@@ -45,6 +42,9 @@ class Problem:
 
     def __post_init__(self):
         """Check."""
+        from kdbook.study.workbench import SOURCES  # both need Keras, and the defaults do not
+        from kdbook.tune import space
+
         if self.images not in SOURCES:
             raise ValueError(f"images are {self.images!r}; expected one of {', '.join(SOURCES)}.")
         least = self.epochs * max(space.BATCH_SIZES)

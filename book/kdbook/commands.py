@@ -1,0 +1,64 @@
+"""What all commands share. Nothing here needs Keras, so that ``--help`` comes at once."""
+
+import argparse
+
+import kdlib
+
+
+def parser(name, description):
+    """Return a parser of arguments that knows ``--help`` and ``--version``.
+
+    Parameters
+    ----------
+    name : str
+        Of the module that Python is told to run.
+    description : str
+
+    Examples
+    --------
+    >>> parser("kdbook.study", "Run the recorded experiments.").prog
+    'python -m kdbook.study'
+    """
+    made = argparse.ArgumentParser(prog=f"python -m {name}", description=description)
+    made.add_argument("--version", action="version", version=f"kdlib {kdlib.__version__}")
+    return made
+
+
+def count(text):
+    """Read a number of things from the command line: an integer of 1 or more.
+
+    Examples
+    --------
+    >>> count("8")
+    8
+    """
+    return _integer(text, least=1, step=1, expected="1 or more")
+
+
+def side(text):
+    """Read the height and width of an image from the command line: a multiple of 16.
+
+    Examples
+    --------
+    >>> side("256")
+    256
+    """
+    return _integer(text, least=16, step=16, expected="a multiple of 16, as the U-Nets halve it")
+
+
+def seed(text):
+    """Read a seed from the command line: an integer from 0 to 2**32 - 1.
+
+    Examples
+    --------
+    >>> seed("0")
+    0
+    """
+    return _integer(text, least=0, step=1, expected="0 to 2**32 - 1", most=2**32 - 1)
+
+
+def _integer(text, least, step, expected, most=None):
+    number = int(text) if text.isascii() and text.isdigit() else -1
+    if number < least or number % step or (most is not None and number > most):
+        raise argparse.ArgumentTypeError(f"{text!r} came; expected {expected}.")
+    return number
