@@ -34,7 +34,7 @@ def split():
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(recipes.training, "BUILDERS", {"teacher": builder, "student": builder})
+    monkeypatch.setattr(recipes.fitting, "BUILDERS", {"teacher": builder, "student": builder})
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ def builder(image_height, image_width, dropout, normalization, n_classes=6):
 
 def make_small(setattr):
     """Let the study build small networks and wait for short times; by monkeypatch's setattr."""
-    setattr(recipes.training, "BUILDERS", {"teacher": builder, "student": builder})
+    setattr(recipes.fitting, "BUILDERS", {"teacher": builder, "student": builder})
     setattr(queue, "BEAT", 1)
     setattr(queue, "STALE", 3)
     setattr(record, "SETTLED", 1)

@@ -24,7 +24,7 @@ SIZES = [(128 + 7 * i, 160 - 3 * i) for i in range(9)]
 def tiny(monkeypatch, tmp_path):
     for role in ("teacher", "student"):
         monkeypatch.setitem(recipes.RECIPES, role, {"smoke": TINY, "full": TINY})
-    monkeypatch.setattr(recipes.training, "BUILDERS", {"teacher": builder, "student": builder})
+    monkeypatch.setattr(recipes.fitting, "BUILDERS", {"teacher": builder, "student": builder})
     monkeypatch.setenv("KD_CACHE_DIR", str(tmp_path / "cache"))
 
 

@@ -33,7 +33,7 @@ def tiny_recipe(monkeypatch, tmp_path):
     for role in ("teacher", "student"):
         monkeypatch.setitem(recipes.RECIPES, role, {"smoke": TINY, "full": TINY})
     small = {"teacher": small_builder, "student": small_builder}
-    monkeypatch.setattr(recipes.training, "BUILDERS", small)
+    monkeypatch.setattr(recipes.fitting, "BUILDERS", small)
     monkeypatch.setenv("KD_CACHE_DIR", str(tmp_path))
 
 
