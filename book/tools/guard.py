@@ -12,12 +12,12 @@ import nbformat
 from bs4 import BeautifulSoup
 from stamp import badge, bootstrap
 
-LONGEST_CELL, LONGEST_SOLUTION = 15, 25
+LONGEST_CELL, LONGEST_SOLUTION, LONGEST_LISTING = 15, 25, 50
 FEWEST_EXERCISES, MOST_OBJECTIVES = 3, 5
 KINDS = ("tweak", "build", "bug hunt")
 KNOWN_TAGS = {
     "bootstrap", "exercise", "solution", "quiz", "hide-cell", "hide-input", "hide-output",
-    "remove-cell", "remove-input", "nbval-check-output", "nbval-ignore-output",
+    "listing", "remove-cell", "remove-input", "nbval-check-output", "nbval-ignore-output",
 }  # fmt: skip
 MACHINE_PATH = re.compile(
     r"(?<![\w.:/-])/(?:home|root|Users|tmp|work|private|var|mnt|opt|usr|content)/[\w.~-]+"
@@ -166,11 +166,14 @@ def has_known_tags(notebook, name):
 
 
 def has_short_cells(notebook, name):
-    """Code cells have at most 15 lines, solutions at most 25."""
+    """Code cells have at most 15 lines, solutions at most 25, and one listing, to copy, 50."""
     problems = []
+    if sum("listing" in tags(cell) for cell in code_cells(notebook)) > 1:
+        problems.append("more than one cell is tagged listing")
     for number, cell in enumerate(code_cells(notebook), 1):
         lines = len(cell.source.splitlines())
         most = LONGEST_SOLUTION if "solution" in tags(cell) else LONGEST_CELL
+        most = LONGEST_LISTING if "listing" in tags(cell) else most
         if lines > most:
             problems.append(f"code cell {number} has {lines} lines, {most} at most")
     return problems

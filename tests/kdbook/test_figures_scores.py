@@ -30,7 +30,7 @@ def assert_fits_a_phone(figure):
     figure.canvas.draw()
     written = [text for text in figure.findobj(Text) if text.get_text()]
     assert min(text.get_fontsize() for text in written) >= 9
-    width = Image.open(io.BytesIO(style.png(figure))).width
+    width = Image.open(io.BytesIO(style.png(figure))).width // style.sharpness(figure)
     assert width <= 700, "something sticks out at the side"
 
 

@@ -118,6 +118,16 @@ def long_cell(notebook):
     cell(notebook, PLAIN).source = "\n".join(["x = 1"] * 16)
 
 
+def long_listing(notebook):
+    cell(notebook, PLAIN).source = "\n".join(["print(2 + 2)"] * 51)
+    cell(notebook, PLAIN).metadata.tags = ["listing"]
+
+
+def two_listings(notebook):
+    cell(notebook, PLAIN).metadata.tags = ["listing"]
+    cell(notebook, CHECK).metadata.tags = ["listing"]
+
+
 def long_solution(notebook):
     cell(notebook, SOLUTION).source = "\n".join(["x = 1"] * 26)
 
@@ -228,6 +238,8 @@ def no_times(notebook):
         (skipped_by_comment, "has_known_tags"),
         (long_cell, "has_short_cells"),
         (long_solution, "has_short_cells"),
+        (long_listing, "has_short_cells"),
+        (two_listings, "has_short_cells"),
         (three_in_a_row, "alternates"),
         (no_alt_text, "has_alt_text"),
         (bare_picture, "has_alt_text"),

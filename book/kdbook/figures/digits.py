@@ -68,9 +68,9 @@ def _target(axes, row, missing):
     winner = int(row.argmax())
     # Beside a tall bar, the number of a low one moves aside.
     side = {1: "right", -1: "left"}.get(winner - missing, "center")
-    axes.text(missing, row[missing] + 0.03, percent(row[missing]), ha=side, fontsize=10)
+    axes.text(missing, row[missing] + 0.03, percent(row[missing]), ha=side, fontsize=12)
     if winner != missing:
-        axes.text(winner, row[winner] + 0.03, percent(row[winner]), ha="center", fontsize=10)
+        axes.text(winner, row[winner] + 0.03, percent(row[winner]), ha="center", fontsize=12)
     axes.set(xticks=classes, ylim=(0, 1.2), yticks=[])
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="x", length=0)

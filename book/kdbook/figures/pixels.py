@@ -60,7 +60,7 @@ def marked_pixels(image, places, reach=16):
         rows, columns = (slice(at - reach, at + reach + 1) for at in (row, column))
         close_up.imshow(image[rows, columns])
         close_up.plot(reach, reach, "s", ms=7, mec="white", mew=2, mfc="none")
-        close_up.set_title(textwrap.fill(f"{letter} {name}", 14), fontsize=10)
+        close_up.set_title(textwrap.fill(f"{letter} {name}", 14), fontsize=12)
         close_up.set_axis_off()
     return figure
 

@@ -50,7 +50,7 @@ def probability_bars(panels, class_names=None, columns=2, title=""):
         _class_bars(axes, names, values)
         axes.set(title=name, xlim=(0, 1.28), xticks=[])
         for row, value in enumerate(values):
-            axes.text(value + 0.02, row, percent(value), va="center", fontsize=10, color=INK)
+            axes.text(value + 0.02, row, percent(value), va="center", fontsize=12, color=INK)
     return figure
 
 
@@ -129,7 +129,7 @@ def gradient_bars(panels, class_names=None, columns=2, title=""):
             side = 1 if push >= 0 else -1
             axes.text(
                 push + side * 0.03 * reach, row, _signed(push),
-                va="center", ha="left" if side > 0 else "right", fontsize=10,
+                va="center", ha="left" if side > 0 else "right", fontsize=12,
             )  # fmt: skip
     return figure
 

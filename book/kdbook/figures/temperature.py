@@ -106,7 +106,7 @@ def log_probability_lines(logits, temperatures, class_names=None, title=""):
             va="center", xytext=(-8, 0), textcoords="offset points",
         )  # fmt: skip
     for logit, name in zip(logits, names, strict=True):
-        axes.text(logit, 0.35, name, rotation=40, fontsize=10)
+        axes.text(logit, 0.35, name, rotation=40, fontsize=12)
     decades = np.arange(0, axes.get_ylim()[0], -2)
     axes.set(xlabel="logit", ylabel="probability", yticks=decades, ylim=(None, 0.3))
     axes.set_yticklabels([f"$10^{{{d:.0f}}}$" if d else "1" for d in decades])
