@@ -81,8 +81,24 @@ def test_smooth_images_count_as_whole_copies_and_drawings_of_few_colours_not_at_
     assert shared_pixels([drawing, np.roll(drawing, 16, axis=0), drawing.copy()]) == {(0, 2)}
 
 
+@pytest.mark.parametrize("colour", range(0, 250, 50))
+def test_a_cut_out_of_a_shore_is_found_beside_a_calm_sea_of_any_colour(colour):
+    shores = photographs(3, (64, 64))
+    images = [np.full((200, 200, 3), colour, np.uint8) for _ in shores]
+    for image, shore in zip(images, shores, strict=True):
+        image[100:164, 70:134] = shore
+    images.append(images[1][90:150, 60:140])
+    assert shared_pixels(images) == {(1, 3)}
+
+
+def test_a_mosaic_of_small_tiles_is_found():
+    images = photographs(6, (16, 16))
+    images.append(np.vstack([np.hstack(images[:2]), np.hstack(images[2:4])]))
+    assert shared_pixels(images) == {(0, 6), (1, 6), (2, 6), (3, 6)}
+
+
 def test_images_too_small_for_a_window_are_compared_as_a_whole():
-    images = photographs(3, (8, 8))
+    images = photographs(3, (6, 9))
     assert shared_pixels([*images, images[2]]) == {(2, 3)}
     assert shared_pixels([]) == set()
 
