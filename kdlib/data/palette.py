@@ -26,10 +26,8 @@ class UnknownColours(ValueError):
         named = ", ".join(f"{code} ({counts[code]} pixels)" for code in colours[:_LISTED])
         more = f", and {len(colours) - _LISTED} more" if len(colours) > _LISTED else ""
         self.counts, self.expected = counts, expected
-        self.found = (
-            f"{where}: {sum(counts.values())} pixels in {len(colours)} colours that are no class: "
-            f"{named}{more}."
-        )
+        total = f"{sum(counts.values())} pixels in {len(colours)} colours"
+        self.found = f"{where}: {total} that are no class: {named}{more}."
         super().__init__(f"{self.found} {expected}")
 
 
@@ -154,8 +152,7 @@ class Palette:
         ------
         ValueError
             If the array is not RGB in uint8, or holds colours that are no class. The message
-            names file, colours and numbers of pixels. A silent default would turn such pixels into
-            the class numbered 0.
+            names file, colours and pixels. A silent default would make them class 0.
 
         Examples
         --------
@@ -183,9 +180,8 @@ class Palette:
         known = [f"{name} {code}" for name, code in zip(self.names, self.hex, strict=True)]
         known += [f"{_hex(alias)} as {self.names[self.void]}" for alias in self._aliases]
         return (
-            f"Expected {', '.join(known)}. If the palette lacks a class, add it. A mask saved as "
-            "JPEG or resized with smoothing has colours between those of its classes: use the "
-            "original PNG."
+            f"Expected {', '.join(known)}. If the palette lacks a class, add it. A mask saved as JPEG "
+            "or resized with smoothing has colours between those of its classes: use the original."
         )
 
     def decode(self, labels):

@@ -179,7 +179,7 @@ def test_a_link_to_nothing_is_named(folder):
 def test_names_that_look_the_same_are_the_same(tmp_path):
     image, mask = pair(tmp_path, unicodedata.normalize("NFD", "Zürich/Höngg"))
     other = tmp_path / "masks" / unicodedata.normalize("NFC", "Zürich/Höngg.png")
-    other.parent.mkdir()
+    other.parent.mkdir(exist_ok=True)  # macOS holds both for one
     mask.rename(other)
     images = read(tmp_path)
     assert len(images) == 1 and images.tile.tolist() == [1]
@@ -188,6 +188,8 @@ def test_names_that_look_the_same_are_the_same(tmp_path):
 def test_two_names_that_look_the_same_are_refused(tmp_path):
     for form in ("NFC", "NFD"):
         pair(tmp_path, unicodedata.normalize(form, "Zürich"))
+    if len(list((tmp_path / "images").iterdir())) == 1:
+        pytest.skip("this file system holds both names for one")
     with pytest.raises(ValueError, match="have the same name"):
         read(tmp_path)
 
