@@ -180,8 +180,8 @@ class Palette:
         known = [f"{name} {code}" for name, code in zip(self.names, self.hex, strict=True)]
         known += [f"{_hex(alias)} as {self.names[self.void]}" for alias in self._aliases]
         return (
-            f"Expected {', '.join(known)}. If the palette lacks a class, add it. A mask saved as JPEG "
-            "or resized with smoothing has colours between those of its classes: use the original."
+            f"Expected {', '.join(known)}. If the palette lacks a class, add it. A mask saved as "
+            "JPEG or resized with smoothing has colours between its classes': use the original."
         )
 
     def decode(self, labels):
