@@ -31,10 +31,15 @@ def chapter(number, root=ROOT):
     raise SystemExit(f"There is no chapter {number!r}. Set CHAPTER to one of {names}.")
 
 
+def settings(root=ROOT):
+    """Return what ``_config.yml`` says."""
+    return yaml.safe_load(Path(root, "_config.yml").read_text(encoding="utf-8"))
+
+
 def repository(root=ROOT):
     """Return (address, branch) of the public repository, which stand in ``_config.yml`` alone."""
-    settings = yaml.safe_load(Path(root, "_config.yml").read_text(encoding="utf-8"))["repository"]
-    return settings["url"].rstrip("/"), settings["branch"]
+    named = settings(root)["repository"]
+    return named["url"].rstrip("/"), named["branch"]
 
 
 def mode():

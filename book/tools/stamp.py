@@ -1,15 +1,19 @@
 """Write into every chapter what is the same in all of them: Colab badge, bootstrap cell, metadata.
 
 The address of the repository comes from ``_config.yml``. A stamped notebook differs from its
-neighbours in content only: cell ids are counted, and the metadata of editors is dropped.
+neighbours in content only: cell ids are counted, and the metadata of editors is dropped. The README
+gets badges, picture, addresses and the entry to cite.
 """
 
 import argparse
 import re
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
-from project import ROOT, chapters, repository
+import yaml
+from project import ROOT, chapters, repository, settings
 
 BADGE_IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
 BADGE = re.compile(r"\n*\[!\[[^\]]*\]\(" + re.escape(BADGE_IMAGE) + r"\)\]\([^)]*\)\n*")
@@ -77,22 +81,75 @@ def normalise(notebook):
     return notebook
 
 
+def readme(text, root=ROOT):
+    """Return the text of the README with what is stamped in it."""
+    for part, lines in {"top": front(root), "cite": cite(root)}.items():
+        found = re.compile(rf"(<!-- stamp: {part} -->\n).*?(<!-- end of stamp -->)", re.DOTALL)
+        if not found.search(text):
+            raise SystemExit(f"README.md: the marks of the stamp {part!r} are missing.")
+        text = found.sub(lambda marks, lines=lines: marks[1] + lines + "\n" + marks[2], text)
+    return text
+
+
+def front(root=ROOT):
+    """Return badges, picture, address of the book and the line that installs the library."""
+    (url, branch), pages = repository(root), settings(root)["html"]["baseurl"]
+    runs = [
+        f"[![{name}]({url}/actions/workflows/{name}.yml/badge.svg?branch={branch})]"
+        f"({url}/actions/workflows/{name}.yml)"
+        for name in ("test", "book")
+    ]
+    licence = "[![MIT](https://img.shields.io/badge/code-MIT-blue)](LICENSE)"
+    words = settings(root)["sphinx"]["config"]["ogp_image_alt"]
+    return "\n".join(
+        [
+            *runs,
+            licence,
+            "",
+            f"[![{words}](book/_static/preview.png)]({pages})",
+            "",
+            f"**Read it: <{pages}>**, or install the library:",
+            "",
+            "```sh",
+            f'pip install "kdlib @ git+{url}@{branch}"',
+            "```",
+        ]
+    )
+
+
+def cite(root=ROOT):
+    """Return the BibTeX entry of the book, as the page of credits has it."""
+    sys.path.insert(0, str(ROOT / "book" / "_ext"))
+    import edition  # it needs Sphinx, which Colab lacks
+
+    citation = yaml.safe_load(Path(root, "CITATION.cff").read_text(encoding="utf-8"))
+    known = SimpleNamespace(
+        version=citation["version"],
+        copyright=settings(root)["copyright"],
+        html_baseurl=settings(root)["html"]["baseurl"],
+    )
+    return f"```bibtex\n{edition.bibtex(citation, known)}\n```"
+
+
 def main():
-    """Stamp all chapters, or with ``--check`` only say which are not stamped."""
+    """Stamp all chapters and the README, or with ``--check`` only say which are not stamped."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing, fail if needed")
     check = parser.parse_args().check
     stale = []
-    for path in chapters():
+    for path in [*chapters(), ROOT / "README.md"]:
         before = path.read_text(encoding="utf-8")
-        after = nbformat.writes(stamp(nbformat.reads(before, as_version=4), path.name)) + "\n"
+        if path.suffix == ".md":
+            after = readme(before)
+        else:
+            after = nbformat.writes(stamp(nbformat.reads(before, as_version=4), path.name)) + "\n"
         if before != after:
             stale.append(path.name)
             if not check:
                 path.write_text(after, encoding="utf-8")
     if check and stale:
         sys.exit(f"Run `make stamp`: {', '.join(stale)} differ from the stamp.")
-    print(f"{len(stale)} of {len(chapters())} chapters stamped anew")
+    print(f"{len(stale)} of {len(chapters())} chapters and the README stamped anew")
 
 
 if __name__ == "__main__":

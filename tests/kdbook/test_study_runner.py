@@ -393,7 +393,7 @@ def test_mistakes_on_the_command_line_end_with_a_message(tmp_path, capsys, argum
 def test_the_number_of_workers_is_checked(capsys, count):
     with pytest.raises(SystemExit):
         main(["--plan", "smoke", "--workers", count])
-    assert "is no number of workers" in capsys.readouterr().err
+    assert f"{count!r} came; expected 1 or more" in capsys.readouterr().err
 
 
 def test_a_full_disk_ends_the_command_with_a_message(copy, monkeypatch, capsys):

@@ -95,14 +95,14 @@ def test_no_file_names_a_folder_of_somebodys_machine():
 
 
 def test_only_the_settings_name_the_repository():
-    """Everywhere else its address is left out, or stamped, as in the chapters."""
+    """Everywhere else its address is left out, or stamped, as in the chapters and the README."""
     url, _ = repository()
     slug = url.removeprefix("https://github.com/")
     found = [
         path.relative_to(ROOT)
         for path in tracked()
         if path.suffix != ".ipynb"
-        and path != ROOT / "_config.yml"
+        and path not in (ROOT / "_config.yml", ROOT / "README.md")
         and re.search(re.escape(slug), path.read_text(encoding="utf-8"))
     ]
     assert found == []
