@@ -82,7 +82,7 @@ gpu: $(VENV)/kdlib ## add to the environment what TensorFlow needs to use an NVI
 	$(BIN)/python -m pip install --quiet --constraint requirements/lock.txt "tensorflow[and-cuda]"
 
 bench: $(VENV)/kdlib ## time a step of distillation beside other ways. ARGS="--record"
-	$(BIN)/python -m kdbook.recorders.bench $(ARGS)
+	$(BIN)/python -m kdbook.recorders bench $(ARGS)
 
 study: $(VENV)/kdlib ## train what is left of the long comparison: hours. WORKERS=2
 	set -e; for plan in patient-teacher patience-search same-view few-labels; do \

@@ -1,5 +1,6 @@
 """Commands: help without delay, sentences about what makes no sense, nothing among packages."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,10 +9,12 @@ import pytest
 
 import kdlib
 from kdbook import commands
+from kdbook.recorders.__main__ import PROGRAMS
+from kdbook.recorders.__main__ import main as recorders
 from kdbook.study import __main__ as study_command
 from kdbook.study import record, ship
 
-COMMANDS = ["kdlib.predict", "kdbook.study", "kdbook.tune"]
+COMMANDS = ["kdlib.predict", "kdbook.study", "kdbook.tune", "kdbook.recorders"]
 LIGHT = """
 import runpy, sys
 name, sys.argv = sys.argv[1], sys.argv[1:]
@@ -74,6 +77,25 @@ def test_nothing_is_written_among_installed_packages(installed):
 
 def test_a_clone_keeps_its_record():
     assert record.in_clone() and record.folder() == record.folder(reading=True) == record.RESULTS
+
+
+@pytest.mark.parametrize("option", ["--batch", "--size", "--rounds"])
+@pytest.mark.parametrize("number", ["0", "-1", "some"])
+def test_nonsense_numbers_of_the_bench_are_refused_in_a_sentence(option, number, capsys):
+    with pytest.raises(SystemExit) as ended:
+        recorders(["bench", f"{option}={number}"])
+    assert ended.value.code == 2
+    assert f"argument {option}: '{number}' came; expected" in capsys.readouterr().err
+
+
+def test_every_program_of_a_record_can_be_named(capsys):
+    for name in PROGRAMS:
+        assert callable(importlib.import_module(f"kdbook.recorders.{name}").main)
+        with pytest.raises(SystemExit) as ended:
+            recorders([name, "--help"])
+        assert ended.value.code == 0
+    assert recorders(["growth", "--only", "nothing"]) == 1
+    assert "has no arm 'nothing'; it has " in capsys.readouterr().err
 
 
 def test_a_plan_or_shipping_but_not_both(capsys):

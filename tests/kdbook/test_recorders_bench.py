@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kdbook.recorders import bench, objective_costs, step_times
+from kdbook.recorders.__main__ import main
 from kdbook.recorders.contenders import contender
 from kdbook.recorders.objective_costs import objectives
 from kdbook.recorders.timing import alternate, ratios
@@ -97,7 +98,7 @@ def test_all_ways_to_distil_reach_the_same_loss():
 
 def test_the_latest_line_of_the_record_counts(tmp_path):
     path = tmp_path / "bench.jsonl"
-    with pytest.raises(FileNotFoundError, match="python -m kdbook.recorders.bench --record"):
+    with pytest.raises(FileNotFoundError, match="python -m kdbook.recorders bench --record"):
         step_times.read(path)
     path.write_text('{"device": "old"}\n{"device": "new"}\n')
     assert step_times.read(path) == {"device": "new"}
@@ -121,16 +122,15 @@ def test_the_table_shows_each_setting_and_what_was_left_out():
 
 def test_the_command_prints_a_table_and_records_a_line_if_asked(tmp_path, capsys, monkeypatch):
     path = tmp_path / "bench.jsonl"
-    monkeypatch.setattr(bench, "FILE", path)
     monkeypatch.setattr(bench, "networks", lambda size, precision: (None, None))
     monkeypatch.setattr(bench, "contender", lambda *given: lambda: sum(range(100_000)))
     monkeypatch.setattr(bench, "peak", lambda row, batch, size: 12.0)
     monkeypatch.setattr(bench, "inputs", lambda *given: [])
     monkeypatch.setattr(bench, "objectives", lambda *given: {"labels alone": 1.0})
-    command = ["--rounds", "2", "--size", "16", "--no-xla"]
-    bench.main(command)
+    command = ["bench", "--out", str(tmp_path), "--rounds", "2", "--size", "16", "--no-xla"]
+    assert main(command) == 0
     assert not path.exists()
-    bench.main([*command, "--record"])
+    assert main([*command, "--record"]) == 0
     entry = step_times.read(path)
     assert capsys.readouterr().out.endswith(step_times.render(entry) + "\n")
     assert {"device", "versions", "code", "batch", "size", "rows"} <= set(entry)

@@ -7,6 +7,7 @@ import pytest
 from keras.ops import convert_to_numpy
 
 from kdbook.recorders import collapse, collapse_callbacks
+from kdbook.recorders.__main__ import main
 from kdbook.recorders.collapse import PLAN, RENUMBERED, SETTINGS, Setting
 from kdbook.study.record import queue_file
 from kdlib import data
@@ -161,7 +162,7 @@ def tiny_record(monkeypatch):
 
 
 def test_the_command_records_what_is_left_and_only_that(tiny_record, tmp_path):
-    collapse.main(["--out", str(tmp_path)])
+    assert main(["collapse", "--out", str(tmp_path)]) == 0
     path = tmp_path / "collapse.jsonl"
     lines = path.read_text().splitlines()
     assert len(lines) == 4
@@ -169,7 +170,7 @@ def test_the_command_records_what_is_left_and_only_that(tiny_record, tmp_path):
     for file in (tmp_path / "work" / "lines").glob("*"):
         file.unlink()
     queue_file(tmp_path).unlink()  # else the run was done a moment ago, and its line is on its way
-    collapse.main(["--out", str(tmp_path)])
+    assert main(["collapse", "--out", str(tmp_path)]) == 0
     again = path.read_text().splitlines()
     assert again[1:] == lines[1:] and len(again) == 4
     assert json.loads(again[0])["curve"] == json.loads(lines[0])["curve"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kdbook.recorders import method_costs
+from kdbook.recorders.__main__ import main
 from kdbook.study import arm_table, method_plans
 from kdbook.study.plans import TAUGHT, find
 from kdbook.study.record import Record
@@ -69,15 +70,15 @@ def test_ratios_are_taken_within_a_round():
 
 
 def test_without_a_record_the_message_says_what_to_run(tmp_path):
-    with pytest.raises(FileNotFoundError, match="Run python -m kdbook.recorders.method_costs"):
+    with pytest.raises(FileNotFoundError, match="Run python -m kdbook.recorders method_costs"):
         method_costs.read(tmp_path)
 
 
 def test_costs_are_recorded_once(tmp_path, monkeypatch):
     monkeypatch.setattr(method_costs, "_city", lambda: ())
     monkeypatch.setattr(method_costs, "measure", lambda: {"peak_mib": [1]})
-    method_costs.main(["--out", str(tmp_path)])
+    assert main(["method_costs", "--out", str(tmp_path)]) == 0
     assert method_costs.read(tmp_path)["peak_mib"] == [1]
     assert len(Record(tmp_path, method_costs.PLAN).runs()) == 1
     monkeypatch.setattr(method_costs, "measure", lambda: pytest.fail("measured once more"))
-    method_costs.main(["--out", str(tmp_path)])
+    assert main(["method_costs", "--out", str(tmp_path)]) == 0

@@ -1,11 +1,10 @@
 """What a step of distillation costs, beside other ways to do it.
 
-``python -m kdbook.recorders.bench`` times all contenders and prints a table; ``--record`` adds a
+``python -m kdbook.recorders bench`` times all contenders and prints a table; ``--record`` adds a
 line to the record. All take turns in one run, so that what disturbs the machine disturbs all alike.
 Compared are ratios within a round, to a step of the student alone, by their median and quartiles.
 """
 
-import argparse
 import datetime
 import gc
 import json
@@ -24,8 +23,6 @@ from kdlib import cache, data, runtime
 from kdlib._processes import apart
 from kdlib.deploy.footprint import peak_memory
 from kdlib.unet import unet
-
-PRECISIONS = "float32", "mixed_bfloat16"
 
 
 def measure(batch, size, precision, xla, rounds):
@@ -128,30 +125,18 @@ def run(batch, size, rounds, settings, memory):
     return entry
 
 
-def main(arguments=None):
+def main(options):
     """Do what the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m kdbook.recorders.bench", description=__doc__)
-    parser.add_argument("--batch", type=int, default=8, help="images a step")
-    parser.add_argument("--size", type=int, default=256, help="height and width of an image")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--precision", choices=PRECISIONS, action="append", help="both by default")
-    parser.add_argument("--no-xla", action="store_true", help="leave out the steps with XLA")
-    parser.add_argument("--no-memory", action="store_true", help="leave out the peak memory")
-    parser.add_argument("--record", action="store_true", help=f"add the run to {FILE}")
-    given = parser.parse_args(arguments)
     # Each contender traces a step of its own. TensorFlow would take that for a mistake.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     settings = [
         (precision, xla)
-        for precision in given.precision or PRECISIONS
-        for xla in ((False,) if given.no_xla else (False, True))
+        for precision in options.precision
+        for xla in ((False,) if options.no_xla else (False, True))
     ]
-    entry = run(given.batch, given.size, given.rounds, settings, memory=not given.no_memory)
+    entry = run(options.batch, options.size, options.rounds, settings, memory=not options.no_memory)
     print(render(entry))
-    if given.record:
-        with FILE.open("a", encoding="utf-8") as file:
+    if options.record:
+        options.out.mkdir(parents=True, exist_ok=True)
+        with (options.out / FILE.name).open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
-
-
-if __name__ == "__main__":
-    main()

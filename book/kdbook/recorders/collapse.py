@@ -1,7 +1,7 @@
 """Which choice makes a network answer one class everywhere? One choice changed at a time, recorded.
 
 The settings start from what is known of the project that the book grew from: a U-Net without
-normalisation, Adam at 0.0047, batches of 9. ``python -m kdbook.recorders.collapse`` does what is
+normalisation, Adam at 0.0047, batches of 9. ``python -m kdbook.recorders collapse`` does what is
 left and writes one line of JSON a run to ``results/collapse.jsonl``; it can be stopped at any
 time. All settings of a seed start from the same weights, as far as their networks are the same,
 and see the same crops, as far as their crops have the same size.
@@ -199,9 +199,8 @@ def _runs():
     return [Run(PLAN.name, setting.name, seed) for seed in PLAN.seeds for setting in SETTINGS]
 
 
-def main(arguments=None):
+def main(options):
     """Do what is left of the record."""
-    options = program.parser("kdbook.recorders.collapse", __doc__).parse_args(arguments)
     images = data.load("dubai")
     split = data.split(data.cut(images), images)
     # What costs most comes last.
@@ -209,7 +208,3 @@ def main(arguments=None):
     program.do_what_is_left(
         PLAN, runs, lambda run: record(PLAN.arm(run.arm), run.seed, images, split), options
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """What a second of training buys: from cached soft targets, and from a teacher that is asked.
 
-``python -m kdbook.recorders.equal_seconds`` does what is left, and writes one line of JSON a run to
+``python -m kdbook.recorders equal_seconds`` does what is left, and writes one line of JSON a run to
 ``results/scale.jsonl``. It starts with the line ``costs``: what a step of each way to train
 takes, measured in turns. A budget is turned into steps by that line, with the writing of the cache
 paid first. So the trainings themselves may run beside other programs, and give the same networks.
@@ -243,11 +243,8 @@ def read(folder=RESULTS):
     return {name: lines for name, lines in found.items() if lines}
 
 
-def main(arguments=None):
+def main(options):
     """Do what is left of the record, the costs first, and then seed by seed."""
-    parser = program.parser("kdbook.recorders.equal_seconds", __doc__)
-    parser.add_argument("--costs", action="store_true", help="measure the costs, and no more")
-    options = parser.parse_args(arguments)
     images = data.load("dubai")
     split, teacher = data.split(data.cut(images), images), pretrained("teacher", images.name)
     runs = [Run(PLAN.name, "costs", 0)]
@@ -259,7 +256,3 @@ def main(arguments=None):
         return record(run.arm, run.seed, costs, images, split, teacher)
 
     program.do_what_is_left(PLAN, runs[:1] if options.costs else runs, found, options)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 r"""How the cost of distilling grows: with pixels, images, width, and the number of cached patches.
 
-``python -m kdbook.recorders.growth`` measures what is left and writes one line of JSON a series to
+``python -m kdbook.recorders growth`` measures what is left and writes one line of JSON a series to
 ``results/growth.jsonl``. All sizes of a series take turns, round by round, so that what
 disturbs the machine disturbs all of them. Wall time and processor time are both kept. Measure on
 a machine at rest.
@@ -165,15 +165,8 @@ def read(folder=RESULTS):
     return {run.arm: entry for run, entry in Record(folder, PLAN).runs().items()}
 
 
-def main(arguments=None):
+def main(options):
     """Do what is left of the record."""
-    parser = program.parser("kdbook.recorders.growth", __doc__)
-    parser.add_argument("--only", help="one of " + ", ".join(arm.name for arm in PLAN.arms))
-    options = parser.parse_args(arguments)
-    names = [options.only] if options.only else [arm.name for arm in PLAN.arms]
-    runs = [Run(PLAN.name, name, 0) for name in names]
+    arms = [PLAN.arm(options.only)] if options.only else PLAN.arms
+    runs = [Run(PLAN.name, arm.name, 0) for arm in arms]
     program.do_what_is_left(PLAN, runs, lambda run: measure(run.arm), options)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """What a step of each method beyond logits costs: processor time in turns, and peak memory.
 
-``python -m kdbook.recorders.method_costs`` measures all and writes a line of JSON to
+``python -m kdbook.recorders method_costs`` measures all and writes a line of JSON to
 ``results/method-costs.jsonl``. A method over logits reads the teacher's from a cache; one
 over layers has to run the teacher. Memory is that of a process that does nothing else.
 """
@@ -114,7 +114,7 @@ def read(folder=RESULTS):
         return entry
     raise FileNotFoundError(
         f"no costs of methods are recorded in {folder}. "
-        "Run python -m kdbook.recorders.method_costs."
+        "Run python -m kdbook.recorders method_costs."
     )
 
 
@@ -138,12 +138,7 @@ def _own_peak(name):
     return peak_memory()
 
 
-def main(arguments=None):
+def main(options):
     """Measure and record, if that is not done yet."""
-    options = program.parser("kdbook.recorders.method_costs", __doc__).parse_args(arguments)
     runs = [Run(PLAN.name, "steps", 0)]
     program.do_what_is_left(PLAN, runs, lambda run: measure(*_city()), options)
-
-
-if __name__ == "__main__":
-    main()

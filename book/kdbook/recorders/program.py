@@ -1,20 +1,10 @@
-"""What the programs of this room share: a command line, and doing what is left of a record."""
+"""What the programs of this room share: doing what is left of a record."""
 
-import argparse
 import datetime
 import time
-from pathlib import Path
 
-from kdbook.study import provenance, workers
-from kdbook.study.record import RESULTS, Record, notice
-
-
-def parser(module, description):
-    """Return the parser of a program, with the options that all have."""
-    made = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
-    made.add_argument("--out", type=Path, default=RESULTS, help="folder of the record")
-    workers.add_storage(made)
-    return made
+from kdbook.study import provenance
+from kdbook.study.record import Record, notice
 
 
 def do_what_is_left(plan, runs, found, options):

@@ -52,7 +52,7 @@ def read(path=FILE):
         lines = []
     if not lines:
         raise FileNotFoundError(
-            f"{path} holds no run of the bench. Make one: python -m kdbook.recorders.bench --record"
+            f"{path} holds no run of the bench. Make one: python -m kdbook.recorders bench --record"
         )
     try:
         return json.loads(lines[-1])

@@ -1,0 +1,70 @@
+"""The command ``python -m kdbook.recorders NAME``: do what is left of a record."""
+
+import importlib
+import sys
+from pathlib import Path
+
+from kdbook import commands
+from kdbook.study import workers
+
+PROGRAMS = {
+    "bench": "time a step of distillation beside other ways to do it",
+    "collapse": "the short trainings of chapter 07",
+    "equal_seconds": "distillation online and from a cache, at equal seconds",
+    "growth": "how costs grow with what is computed",
+    "method_costs": "what a step of each method of chapter 09 costs",
+}
+"""Each is the module of this room that does it, in its function ``main``."""
+
+
+def main(arguments=None):
+    """Run the command; return the exit status: 0, or 1 with a message on the error stream."""
+    options = _parser().parse_args(arguments)
+    import kdlib.runtime  # noqa: F401 first: it keeps TensorFlow quiet while it is imported
+    from kdbook.study import record
+
+    options.out = options.out or record.folder()
+    try:
+        importlib.import_module(f"kdbook.recorders.{options.program}").main(options)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; what is done stays.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser():
+    parser = commands.parser("kdbook.recorders", "Do what is left of a record.")
+    choice = parser.add_subparsers(dest="program", metavar="NAME", required=True)
+    each = {name: choice.add_parser(name, help=text) for name, text in PROGRAMS.items()}
+    for added in each.values():
+        added.add_argument(
+            "--out",
+            type=Path,
+            help="folder of the record (default: that of the clone, or else kdbook-results here)",
+        )
+    for name in set(PROGRAMS) - {"bench"}:
+        workers.add_storage(each[name])
+    each["equal_seconds"].add_argument(
+        "--costs", action="store_true", help="measure the costs, and no more"
+    )
+    each["growth"].add_argument("--only", help="one series; a wrong name lists all")
+    _add_options_of_the_bench(each["bench"].add_argument)
+    return parser
+
+
+def _add_options_of_the_bench(add):
+    add("--batch", type=commands.count, default=8, help="images a step (default: 8)")
+    add("--size", type=commands.side, default=256, help="height and width (default: 256)")
+    add("--rounds", type=commands.count, default=15, help="steps of each way (default: 15)")
+    precisions = ["float32", "mixed_bfloat16"]
+    add("--precision", nargs="+", choices=precisions, default=precisions, help="(default: both)")
+    add("--no-xla", action="store_true", help="leave out the steps with XLA")
+    add("--no-memory", action="store_true", help="leave out the peak memory")
+    add("--record", action="store_true", help="add the run to bench.jsonl")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
