@@ -36,6 +36,8 @@ def main(arguments=None):
     1
     """
     options = _parser().parse_args(arguments)
+    from kdlib import runtime  # noqa: F401 first: it keeps TensorFlow quiet while it is imported
+
     network, failed, written = models.pretrained(options.network, options.trained_on), 0, set()
     results = [path for path in options.images if _is_result(path)]
     if results:
