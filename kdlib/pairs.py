@@ -2,22 +2,32 @@
 
 import keras
 
-from kdlib.unet import logits_model
+from kdlib.network_ends import distribution, logits_model
 
 
-def check_pair(student, teacher):
+def check_pair(student, teacher, reading=None, same_inputs=True):
     """Raise ``ValueError`` unless the student can be distilled from the teacher.
 
     Parameters
     ----------
     student, teacher : keras.Model
-        Two functional models with a layer named ``logits``, the same input and the same classes.
+        Two built models with the same input and the same classes.
+    reading : dict, optional
+        For each role what :func:`kdlib.network_ends.logits_model` takes to find the logits.
+    same_inputs : bool
+        Whether both are shown the same batch.
+
+    Returns
+    -------
+    tuple
+        The shape of the student's logits, (None, ..., classes), and their distribution,
+        "categorical" or "bernoulli".
 
     Raises
     ------
     ValueError
-        If one is no model, both are the same or share variables, one has no ``logits``, or
-        classes, inputs or sizes of the logits differ.
+        If one is no model, both are the same or share variables, the logits of one are not found,
+        or classes, inputs or sizes of the logits differ.
 
     Examples
     --------
@@ -38,15 +48,33 @@ def check_pair(student, teacher):
             f"student and teacher share {len(shared)} variables, so that training one would change "
             "the other. Build them separately, or use keras.models.clone_model."
         )
-    outputs = [logits_model(model).output_shape for model in (student, teacher)]
+    reading = reading or {"student": {}, "teacher": {}}
+    roles = (student, reading["student"]), (teacher, reading["teacher"])
+    found = [logits_model(model, **how) for model, how in roles]
+    outputs = [model.output_shape for model in found]
     if outputs[0][-1] != outputs[1][-1]:
         raise ValueError(
             f"the student has {outputs[0][-1]} classes and the teacher {outputs[1][-1]}; expected "
             "the same classes in the same order. Build the student with "
             f"n_classes={outputs[1][-1]}."
         )
-    _check_shapes("inputs", student.input_shape, teacher.input_shape)
+    if same_inputs:
+        inputs = [[each.shape for each in model.inputs] for model in found]
+        if len(inputs[0]) != len(inputs[1]):
+            raise ValueError(
+                f"the student has {len(inputs[0])} inputs, the teacher {len(inputs[1])}; expected "
+                "the same, or teacher_input, a function from the one to the other."
+            )
+        for one, other in zip(*inputs, strict=True):
+            _check_shapes("inputs", one, other)
     _check_shapes("logits", *outputs)
+    kinds = {distribution(model, **how) for model, how in roles} - {None}
+    if len(kinds) == 2:
+        raise ValueError(
+            "one network ends in a softmax, the other in a sigmoid a class; expected the same of "
+            "both: classes exclude each other, or they do not."
+        )
+    return outputs[0], (kinds or {"categorical"}).pop()
 
 
 def _check_shapes(label, student, teacher):

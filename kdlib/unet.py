@@ -1,4 +1,4 @@
-"""The U-Nets: a teacher, a student with a quarter of its filters, and access to their logits.
+"""The U-Nets: a teacher, and a student with a quarter of its filters.
 
 Ten layers, as in the project that the book starts from: four contracting blocks c1 to c4 with
 max-pooling, the bottom c5, four expanding blocks u6 to u9 that take the skip connections, and a
@@ -10,6 +10,9 @@ import numbers
 
 import keras
 from keras import layers
+
+# The logits of these networks are those of any network.
+from kdlib.network_ends import logits_and_outputs, logits_model  # noqa: F401
 
 TEACHER_FILTERS = (16, 32, 64, 128, 256)
 STUDENT_FILTERS = (4, 8, 16, 32, 64)
@@ -130,71 +133,6 @@ def multi_student_unet_model(
     size = (n_classes, image_height, image_width, image_channels)
     options = {"dropout": dropout, "normalization": normalization}
     return unet(STUDENT_FILTERS, *size, **options, name="student")
-
-
-def logits_and_outputs(model):
-    """Return a model that gives both the logits and the outputs of ``model`` in one pass.
-
-    It shares the layers of ``model``: training one trains the other.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A functional model with a layer named ``logits``.
-
-    Returns
-    -------
-    keras.Model
-        The same inputs; two outputs, the logits and what ``model`` returns.
-
-    Raises
-    ------
-    ValueError
-        If the model has no layer named ``logits``.
-
-    Examples
-    --------
-    >>> both = logits_and_outputs(unet((2, 2, 2, 2, 2), 3, 16, 16))
-    >>> both.output_shape
-    [(None, 16, 16, 3), (None, 16, 16, 3)]
-    """
-    logits, inputs = _logits_of(model), _inputs_of(model)
-    return keras.Model(inputs, [logits, model.outputs[0]], name=f"{model.name}_both")
-
-
-def logits_model(model):
-    """Return a model that ends at the layer named ``logits``. It shares the layers of ``model``.
-
-    Parameters and errors are those of :func:`logits_and_outputs`.
-
-    Examples
-    --------
-    >>> logits_model(unet((2, 2, 2, 2, 2), 3, 16, 16)).output_shape
-    (None, 16, 16, 3)
-    """
-    logits = _logits_of(model)
-    return keras.Model(_inputs_of(model), logits, name=f"{model.name}_logits")
-
-
-def _logits_of(model):
-    if "logits" not in [layer.name for layer in getattr(model, "layers", [])]:
-        raise ValueError(
-            f"model {getattr(model, 'name', model)!r} has no layer named 'logits'. Distillation "
-            "needs the values before the softmax: build the model with a linear last layer, "
-            "name='logits', and the softmax as a layer of its own after it."
-        )
-    try:
-        return model.get_layer("logits").output
-    except AttributeError as error:
-        raise ValueError(
-            f"model {model.name!r} is not a functional model, so the output of its layer 'logits' "
-            "cannot be reached. Build it with keras.Input and keras.Model, or keras.Sequential."
-        ) from error
-
-
-def _inputs_of(model):
-    # A list of one would make Keras expect a list at every call.
-    return model.inputs[0] if len(model.inputs) == 1 else model.inputs
 
 
 class _Block:

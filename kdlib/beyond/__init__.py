@@ -19,8 +19,8 @@ from kdlib.beyond.dark_knowledge import (
     share_near_boundary,
 )
 from kdlib.beyond.features import attention, hint
-from kdlib.beyond.in_keras import TermDistillation
-from kdlib.beyond.logits import decoupled, squared_error, standardised
+from kdlib.beyond.in_keras import SoftTargetDistillation, TermDistillation
+from kdlib.beyond.logits import decoupled, soft_targets, squared_error, standardised
 from kdlib.beyond.other_teachers import (
     ASSISTANT_FILTERS,
     MeanOfProbabilities,
@@ -41,6 +41,7 @@ __all__ = [
     "METHODS",
     "BeyondDistiller",
     "MeanOfProbabilities",
+    "SoftTargetDistillation",
     "Term",
     "TermDistillation",
     "attention",
@@ -56,6 +57,7 @@ __all__ = [
     "multi_assistant_unet_model",
     "pair_wise",
     "share_near_boundary",
+    "soft_targets",
     "squared_error",
     "standardised",
     "with_features",

@@ -36,6 +36,9 @@ def cell_weight(weight, maps):
     if weight is None:
         return ops.ones_like(maps[..., 0])
     weight = ops.cast(ops.convert_to_tensor(weight), maps.dtype)
+    if len(weight.shape) == 1:  # a weight per image
+        weight = ops.reshape(weight, (-1,) + (1,) * (len(maps.shape) - 2))
+        return weight * ops.ones_like(maps[..., 0])
     if len(weight.shape) != len(maps.shape) - 1:
         raise ValueError(
             f"the weight has shape {tuple(weight.shape)}, and the maps {tuple(maps.shape)}; "

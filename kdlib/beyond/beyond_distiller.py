@@ -1,16 +1,19 @@
 r"""The Distiller with one more term, over logits with labels, or over named layers."""
 
+from functools import partial
+
 import keras
 from keras import layers, ops
 
+from kdlib._settings import Setting
 from kdlib.beyond._maps import checked_positive
 from kdlib.beyond.term import Term
-from kdlib.distiller import Distiller, _per_pixel, _replicas
-from kdlib.unet import logits_and_outputs
+from kdlib.network_ends import logits_and_outputs
+from kdlib.neutral import NeutralDistiller, _has_cached, _replicas
 
 
 @keras.saving.register_keras_serializable(package="kdlib")
-class BeyondDistiller(Distiller):
+class BeyondDistiller(NeutralDistiller):
     r"""A Distiller whose loss has a third term.
 
     .. math:: L = \alpha\, L_{student} + (1 - \alpha)\, T^2\, L_{distillation} + w\, L_{term}
@@ -46,39 +49,58 @@ class BeyondDistiller(Distiller):
     def __init__(self, student, teacher, term, name="beyond_distiller", **kwargs):
         if not isinstance(term, Term):
             raise ValueError(f"the term is {term!r}; expected a kdlib.beyond.Term.")
+        self._term, self.adapters = term, None
         super().__init__(student, teacher, name=name, **kwargs)
-        self.term = term
-        taught, learned = zip(*term.layers, strict=True)
-        teacher_maps, student_maps = with_features(teacher, taught), with_features(student, learned)
-        self.adapters = [
-            _adapter(t.shape, s.shape) if term.adapter else layers.Identity()
-            for t, s in zip(teacher_maps.outputs[2:], student_maps.outputs[2:], strict=True)
-        ]
-        run_teacher = self._run_teacher
+        self._weight = Setting("weight", partial(checked_positive, name="weight", zero=True))
+        self.term_tracker = keras.metrics.Mean(name="term")
 
-        def run_student(x, training):
-            images = x["image"] if isinstance(x, dict) else x
-            logits, outputs, *self._last_call.learned = student_maps(images, training=training)
-            return logits, outputs
+    @property
+    def term(self):
+        """What else is compared."""
+        return self._term
 
-        def ask_teacher(x):
-            if isinstance(x, dict) and term.over_logits:
-                self._last_call.taught = [run_teacher(x)]
-                return self._last_call.taught[0]
-            if isinstance(x, dict):
-                raise ValueError(
-                    f"{term.name} compares layers, and a cache holds logits only. Train from "
-                    "images, with the teacher beside."
-                )
-            logits, _, *taught = teacher_maps(x, training=False)
-            self._last_call.taught = [ops.stop_gradient(maps) for maps in taught]
-            return ops.stop_gradient(logits)
+    @property
+    def weight(self):
+        """The weight of the term: a number, and in a compiled step the tensor that holds it."""
+        return self._weight.now()
 
-        self._run_student, self._run_teacher = run_student, ask_teacher
+    @weight.setter
+    def weight(self, value):
+        self._change(self._weight, value)
 
-    # Keras' own steps on every backend: they train the adapters too.
-    train_step = keras.Model.train_step
-    test_step = keras.Model.test_step
+    def _connect(self):
+        taught, learned = zip(*self.term.layers, strict=True)
+        teacher_maps = with_features(self.teacher, taught, **self._reading["teacher"])
+        student_maps = with_features(self.student, learned, **self._reading["student"])
+        if self.adapters is None:
+            self.adapters = [
+                _adapter(t.shape, s.shape) if self.term.adapter else layers.Identity()
+                for t, s in zip(teacher_maps.outputs[2:], student_maps.outputs[2:], strict=True)
+            ]
+        # Each gives logits, outputs and features.
+        self._run_student = lambda x, training: student_maps(x, training=training)
+        self._run_teacher = lambda x: teacher_maps(x, training=False)
+
+    def ask_student(self, x, training=False):
+        """Return the student's logits and its outputs, and keep its features, from one pass."""
+        logits, outputs, *self._last_call.learned = super().ask_student(x, training)
+        return logits, outputs
+
+    def ask_teacher(self, x):
+        """Return the teacher's logits, and keep its features, from one pass."""
+        if _has_cached(x) and not self.term.over_logits:
+            raise ValueError(
+                f"{self.term.name} compares layers, and a cache holds logits only. Train from "
+                "images, with the teacher beside."
+            )
+        if _has_cached(x):
+            logits = super().ask_teacher(x)
+            self._last_call.taught = [logits]
+            return logits
+        logits, _, *self._last_call.taught = map(
+            ops.stop_gradient, self._run_teacher(self._seen_by_teacher(x))
+        )
+        return logits
 
     @property
     def trainable_variables(self):
@@ -90,8 +112,14 @@ class BeyondDistiller(Distiller):
         """The trainable weights of student and adapters."""
         return [*self.student.trainable_weights, *self._of_adapters()]
 
+    @property
+    def variables(self):
+        """All variables, with what the steps read the weight from."""
+        mine = [self._weight.variable] if hasattr(self, "_weight") else []
+        return [*super().variables, *mine]
+
     def _of_adapters(self):
-        adapters = getattr(self, "adapters", ()) if self.trainable else ()
+        adapters = (getattr(self, "adapters", None) or ()) if self.trainable else ()
         return [v for adapter in adapters for v in adapter.trainable_variables]
 
     def compile(self, optimizer="adam", metrics=None, weight=1.0, **kwargs):
@@ -112,54 +140,47 @@ class BeyondDistiller(Distiller):
         ValueError
             If the weight is below 0, and as the Distiller does.
         """
-        self.weight = checked_positive(weight, "weight", zero=True)
+        self.weight = weight
         super().compile(optimizer, metrics, **kwargs)
-        self.term_tracker = keras.metrics.Mean(name="term")
-        self._compile_options["weight"] = self.weight
 
-    def objectives(self, y, teacher_logits, student_logits, sample_weight=None):
-        """Return (student_loss, distillation_loss, term) of the networks' last call."""
-        parts = super().objectives(y, teacher_logits, student_logits, sample_weight)
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the loss of a batch that was just called: the Distiller's, and the term."""
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        y, sample_weight, _ = self._prepared(y, sample_weight)
+        term = self._term_loss(y, sample_weight)
+        self.term_tracker.update_state(term * _replicas(), sample_weight=ops.shape(y_pred)[0])
+        return loss + self.weight * term
+
+    def _term_loss(self, y, sample_weight):
         taught, learned = self._last_call.taught, self._last_call.learned
         del self._last_call.taught, self._last_call.learned
-        if sample_weight is not None:
-            # A weight per image is one for each of its pixels.
-            sample_weight = _per_pixel(sample_weight, student_logits)
-            sample_weight = sample_weight * ops.ones_like(student_logits[..., 0])
         values = [
             self.term(t, adapter(s), sample_weight=sample_weight, labels=y)
             for t, s, adapter in zip(taught, learned, self.adapters, strict=True)
         ]
-        return (*parts, sum(values))
-
-    def weighted_sum(self, student_loss, distillation_loss, term=0.0):
-        """Return alpha · student_loss + (1 - alpha) · T² · distillation_loss + weight · term."""
-        return super().weighted_sum(student_loss, distillation_loss) + self.weight * term
-
-    def _track(self, student_loss, distillation_loss, term, batch_size):
-        super()._track(student_loss, distillation_loss, batch_size)
-        self.term_tracker.update_state(term * _replicas(), sample_weight=batch_size)
+        return sum(values)
 
     def get_config(self):
         """Return what is needed to build the Distiller again, networks and term included."""
         return {**super().get_config(), "term": keras.saving.serialize_keras_object(self.term)}
 
-    @classmethod
-    def from_config(cls, config):
-        """Build a Distiller from :meth:`get_config`."""
-        parts = ("student", "teacher", "term")
-        built = {key: keras.saving.deserialize_keras_object(config[key]) for key in parts}
-        return cls(name=config["name"], **built)
+    def get_compile_config(self):
+        """Return the arguments of :meth:`compile`, as they are now, for saving."""
+        config = super().get_compile_config()
+        return config and config | {"weight": self.weight}
 
 
-def with_features(model, names):
+def with_features(model, names, outputs=None, output_name=None):
     """Return a model that gives logits, outputs and the outputs of named layers, in one pass.
 
     Parameters
     ----------
     model : keras.Model
-        Functional, with a layer named ``logits``.
+        Functional or sequential.
     names : sequence of str
+        Names of its layers. ``"logits"`` is what comes before its softmax or sigmoid.
+    outputs, output_name
+        As for :func:`kdlib.network_ends.logits_model`.
 
     Returns
     -------
@@ -178,21 +199,31 @@ def with_features(model, names):
     >>> [tuple(shape) for shape in with_features(model, ["c5"]).output_shape]
     [(None, 16, 16, 3), (None, 16, 16, 3), (None, 1, 1, 2)]
     """
-    both = logits_and_outputs(model)
+    both = logits_and_outputs(model, outputs, output_name)
     known = [layer.name for layer in model.layers]
-    if unknown := [name for name in names if name not in known]:
+    if unknown := [name for name in names if name not in (*known, "logits")]:
         raise ValueError(
             f"model {model.name!r} has no layer {', '.join(map(repr, unknown))}; "
             f"it has {', '.join(known)}."
         )
-    features = [model.get_layer(name).output for name in names]
-    inputs = both.inputs[0] if len(both.inputs) == 1 else both.inputs
+    if set(names) - {"logits"} and not getattr(model, "outputs", None):
+        raise ValueError(
+            f"model {model.name!r} is subclassed, so what its layers give cannot be reached. Build "
+            "it with keras.Input and keras.Model, or compare logits alone."
+        )
+    features = [
+        both.outputs[0] if name == "logits" else model.get_layer(name).output for name in names
+    ]
+    inputs = both.inputs[0] if len(both.inputs) == 1 else both.input
     return keras.Model(inputs, [*both.outputs, *features], name=f"{model.name}_features")
 
 
 def _adapter(taught, learned):
-    if len(taught) != 4:
-        raise ValueError(f"an adapter for features of shape {taught}; expected four axes.")
-    adapter = layers.Conv2D(taught[-1], 1, dtype="float32")
+    if len(taught) < 2:
+        raise ValueError(
+            f"an adapter for features of shape {taught}; expected (batch, ..., width)."
+        )
+    shape = {"units": taught[-1]} if len(taught) != 4 else {"filters": taught[-1], "kernel_size": 1}
+    adapter = (layers.Conv2D if len(taught) == 4 else layers.Dense)(**shape, dtype="float32")
     adapter.build(learned)
     return adapter

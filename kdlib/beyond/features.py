@@ -71,14 +71,14 @@ def hint(teacher, student, weight=None):
     Parameters
     ----------
     teacher, student : tensor
-        Features of the same shape (batch, height, width, channels).
+        Features of the same shape (batch, ..., channels).
     weight
         As for :func:`attention`.
 
     Returns
     -------
     tensor
-        Shape (batch, height, width), times the weight of the cell.
+        Shape (batch, ...), times the weight of the cell.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def hint(teacher, student, weight=None):
     >>> float(ops.mean(hint(np.full((1, 1, 1, 2), 3.0), np.ones((1, 1, 1, 2)))))
     2.0
     """
-    teacher, student = checked_maps(teacher, student)
+    teacher, student = checked_maps(teacher, student, spatial=False)
     value = ops.mean(ops.square(teacher - student), axis=-1) / 2
     return cell_weight(weight, teacher) * value
 

@@ -1,8 +1,12 @@
 """The terms as losses of ``keras.distillation``, Keras' own room for distillation."""
 
+import inspect
+
 import keras
 
+from kdlib.beyond.logits import soft_targets
 from kdlib.beyond.term import Term
+from kdlib.losses import checked_temperature
 
 
 @keras.saving.register_keras_serializable(package="kdlib")
@@ -52,6 +56,12 @@ class TermDistillation(keras.distillation.DistillationLoss):
         names = (None, None) if term.over_logits else term.layers[0]
         self.teacher_layer_name, self.student_layer_name = names
 
+    @property
+    def temperature(self):
+        """T of the term: what was set, or the default of its function; None if it has none."""
+        known = inspect.signature(self.term.function).parameters.get("temperature")
+        return self.term.options.get("temperature", None if known is None else known.default)
+
     def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
         """Return the term, one number. Keras passes nothing else."""
         return self.term(teacher_outputs, student_outputs)
@@ -64,3 +74,48 @@ class TermDistillation(keras.distillation.DistillationLoss):
     def from_config(cls, config):
         """Return the loss that was saved."""
         return cls(keras.saving.deserialize_keras_object(config["term"]))
+
+
+@keras.saving.register_keras_serializable(package="kdlib")
+class SoftTargetDistillation(TermDistillation):
+    """Soft targets for ``keras.distillation.Distiller``, in place of its ``LogitsDistillation``.
+
+    The loss is T² · KL of the softened logits, in the mean over images and pixels. The outputs of
+    both models must be logits, as for :class:`TermDistillation`.
+
+    Parameters
+    ----------
+    temperature : float
+        T > 0.
+    loss : "kl_divergence"
+        What ``LogitsDistillation`` is given as its loss, so that this may stand for it.
+
+    Raises
+    ------
+    ValueError
+        If T is not a positive finite number, or the loss is another.
+
+    Examples
+    --------
+    >>> loss = SoftTargetDistillation(temperature=2.0)
+    >>> print(f"{float(loss.compute_loss([[2.0, 0.0]], [[0.0, 0.0]])):.4f}")
+    0.4438
+    """
+
+    def __init__(self, temperature=3.0, loss="kl_divergence"):
+        if loss != "kl_divergence":
+            raise ValueError(
+                f"loss is {loss!r}; expected 'kl_divergence'. For others there is TermDistillation."
+            )
+        super().__init__(
+            Term(soft_targets, options={"temperature": checked_temperature(temperature)})
+        )
+
+    def get_config(self):
+        """Return what Keras needs to save the loss."""
+        return {"temperature": self.temperature}
+
+    @classmethod
+    def from_config(cls, config):
+        """Return the loss that was saved."""
+        return cls(**config)

@@ -131,7 +131,8 @@ def pair_wise(teacher, student, weight=None, node=2):
               a_{ij} = f_i^\top f_j / (\|f_i\|\,\|f_j\|)
 
     :math:`f_i` is the mean of the features over a node of ``node`` × ``node`` cells. The widths
-    may differ. Nodes count by their weight.
+    may differ. Nodes count by their weight. The authors' code takes the largest feature of a node
+    instead of the mean, and lets no gradient through the norms.
 
     Parameters
     ----------

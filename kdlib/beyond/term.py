@@ -48,6 +48,12 @@ class Term(keras.losses.Loss):
         self.function, self.adapter, self.options = function, bool(adapter), dict(options or {})
         self.layers = _pairs(layers)
         arguments = set(inspect.signature(function).parameters)
+        if missing := {"teacher", "student", "weight"} - arguments:
+            raise ValueError(
+                f"{function.__name__} has no argument {', '.join(sorted(missing))}; expected a "
+                "function (teacher, student, weight=None, ...). For soft targets it is "
+                "kdlib.beyond.soft_targets."
+            )
         self.takes_labels = "labels" in arguments
         settings = arguments - {"teacher", "student", "labels", "weight"}
         if unknown := set(self.options) - settings:

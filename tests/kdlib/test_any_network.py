@@ -1,0 +1,313 @@
+"""The Distiller on networks that are not ours: ends, labels, one logit, several inputs."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from kdlib import softening
+from kdlib.beyond import METHODS, BeyondDistiller, Term, attention, hint
+from kdlib.distiller import Distiller
+from kdlib.losses import bernoulli_divergence
+from kdlib.network_ends import distribution, logits_and_outputs, logits_model
+from tests.kdlib.small import values
+
+X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
+Y = np.arange(6) % 3
+EAGER = {"run_eagerly": True, "optimizer": "sgd"}
+
+
+def dense(*last, width=8, seed=0):
+    """A classifier of four numbers whose last layers are given."""
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential([keras.Input((4,)), layers.Dense(width, "relu"), *last])
+
+
+def numpy_logits(model, x=X):
+    return ops.convert_to_numpy(logits_model(model)(x)).astype(float)
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Subclassed(keras.Model):
+    def __init__(self, activation=None, **kwargs):
+        super().__init__(**kwargs)
+        self.activation = activation
+        self.first, self.last = layers.Dense(8, "relu"), layers.Dense(3, activation)
+
+    def call(self, x, training=False):
+        return self.last(self.first(x))
+
+    def get_config(self):
+        return {"activation": self.activation}
+
+
+class Own(layers.Layer):
+    def call(self, x):
+        return 1.0 * x
+
+
+def subclassed(activation):
+    model = Subclassed(activation)
+    model(X)
+    return model
+
+
+def with_operation(function):
+    inputs = keras.Input((4,))
+    return keras.Model(inputs, function(layers.Dense(3)(inputs)))
+
+
+ENDS = {
+    "linear": lambda: dense(layers.Dense(3, name="any")),
+    "softmax inside": lambda: dense(layers.Dense(3, "softmax")),
+    "softmax in a layer called logits": lambda: dense(layers.Dense(3, "softmax", name="logits")),
+    "softmax layer": lambda: dense(layers.Dense(3), layers.Softmax()),
+    "activation layer": lambda: dense(layers.Dense(3), layers.Activation("softmax")),
+    "float32 after it": lambda: dense(
+        layers.Dense(3, "softmax"), layers.Activation("linear", dtype="float32")
+    ),
+    "operation": lambda: with_operation(ops.softmax),
+    "nested": lambda: dense(keras.Sequential([layers.Input((8,)), layers.Dense(3, "softmax")])),
+    "subclassed, linear": lambda: subclassed(None),
+    "subclassed, softmax": lambda: subclassed("softmax"),
+    "sigmoid inside": lambda: dense(layers.Dense(3, "sigmoid")),
+    "sigmoid operation": lambda: with_operation(ops.sigmoid),
+    "subclassed, sigmoid": lambda: subclassed("sigmoid"),
+    "one logit": lambda: dense(layers.Dense(1)),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_logits_are_what_comes_before_the_end_and_no_weight_is_copied(name):
+    model = ENDS[name]()
+    both = logits_and_outputs(model)
+    z, outputs = (ops.convert_to_numpy(each) for each in both(X))
+    ends = {"softmax": softening.softmax, "sigmoid": sigmoid}
+    function = next((f for kind, f in ends.items() if kind in name), softening.softmax)
+    expected = z if "linear" in name or "one" in name else function(z)
+    np.testing.assert_allclose(outputs, expected, atol=1e-6)
+    np.testing.assert_allclose(outputs, ops.convert_to_numpy(model(X)), atol=1e-6)
+    assert {id(v) for v in both.variables} == {id(v) for v in model.variables}
+    kind = "bernoulli" if "sigmoid" in name or "one" in name else "categorical"
+    assert distribution(model) == (None if "linear" in name else kind)
+
+
+@pytest.mark.parametrize("name", ["MobileNetV2", "MobileNet", "EfficientNetB0"])
+def test_networks_of_keras_applications(name):
+    network = getattr(keras.applications, name)
+    model = network(weights=None, input_shape=(32, 32, 3), classes=5)
+    x = np.random.default_rng(1).random((2, 32, 32, 3)).astype("float32")
+    z = numpy_logits(model, x)
+    np.testing.assert_allclose(softening.softmax(z), ops.convert_to_numpy(model(x)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        (lambda: dense(layers.Dense(3, "softmax", name="logits"), layers.Softmax()), {}, "already"),
+        (lambda: dense(layers.Dense(1, "softmax")), {}, "always 1"),
+        (lambda: dense(layers.Dense(3), Own()), {}, "Say outputs='logits' or"),
+        (lambda: dense(layers.Dense(3, "tanh")), {}, "Say outputs='logits' or"),
+        (lambda: dense(layers.Dense(3, "softmax")), {"outputs": "logits"}, "ends in a softmax"),
+        (lambda: dense(layers.Dense(3)), {"outputs": "probabilities"}, "gives no probabilities"),
+        (lambda: dense(layers.Dense(3)), {"outputs": "scores"}, "outputs is 'scores'"),
+        (lambda: Subclassed(), {}, "not built"),
+    ],
+)
+def test_ends_that_are_none(model, options, message):
+    with pytest.raises(ValueError, match=message):
+        logits_model(model(), **options)
+
+
+def test_what_cannot_be_seen_can_be_said():
+    linear, soft = dense(layers.Dense(3), Own()), dense(layers.Dense(3, "softmax"), Own())
+    np.testing.assert_array_equal(
+        logits_model(linear, outputs="logits")(X), ops.convert_to_numpy(linear(X))
+    )
+    z = ops.convert_to_numpy(logits_model(soft, outputs="probabilities")(X))
+    np.testing.assert_allclose(softening.softmax(z), ops.convert_to_numpy(soft(X)), atol=1e-6)
+
+
+def by_hand(model, y, alpha, temperature):
+    """Loss in float64, for categorical logits and labels of any form."""
+    z_s, z_t = numpy_logits(model.student), numpy_logits(model.teacher)
+    shares = np.eye(z_s.shape[-1])[y] if np.ndim(y) == 1 else y
+    hard = -(shares * softening.log_softmax(z_s)).sum(-1).mean()
+    p, q = softening.softmax(z_t, temperature), softening.softmax(z_s, temperature)
+    soft = softening.kl_divergence(p, q).mean()
+    return alpha * hard + (1 - alpha) * temperature**2 * soft
+
+
+SOFT = np.random.default_rng(2).dirichlet(np.ones(3), 6).astype("float32")
+
+
+@pytest.mark.parametrize(
+    "y",
+    [Y, Y[:, None], np.eye(3, dtype="float32")[Y], SOFT],
+    ids=["ids", "axis", "one-hot", "soft"],
+)
+def test_labels_of_any_form_on_networks_of_two_kinds(y):
+    model = Distiller(subclassed("softmax"), dense(layers.Dense(3, name="head"), seed=3))
+    model.compile(**EAGER, alpha=0.3, temperature=2.0)
+    plain = y[:, 0] if y.shape == (6, 1) else y
+    loss = model.evaluate(X, y, verbose=0, return_dict=True)["loss"]
+    assert loss == pytest.approx(by_hand(model, plain, 0.3, 2.0), rel=1e-5)
+    before = values(model.student.variables)
+    model.fit(X, y, verbose=0)
+    assert any((a != b).any() for a, b in zip(before, values(model.student.variables), strict=True))
+
+
+def test_labels_that_the_loss_does_not_take_are_refused():
+    model = Distiller(dense(layers.Dense(3)), dense(layers.Dense(3)))
+    sparse = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(**EAGER, student_loss_fn=sparse)
+    with pytest.raises(ValueError, match="one-hot, and the student_loss_fn takes class ids"):
+        model.evaluate(X, SOFT, verbose=0)
+    model.compile(**EAGER)
+    with pytest.raises(ValueError, match="expected class ids, or a share of each"):
+        model.evaluate(X, np.zeros((6, 7)), verbose=0)
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_one_logit_and_several_labels_are_yes_or_no(classes):
+    alpha, T = 0.3, 3.0
+    student = dense(layers.Dense(classes, "sigmoid"), seed=1)
+    model = Distiller(student, dense(layers.Dense(classes), seed=2))
+    model.compile(**EAGER, alpha=alpha, temperature=T)
+    y = np.random.default_rng(1).integers(0, 2, (6, classes))
+    z_s, z_t = numpy_logits(model.student), numpy_logits(model.teacher)
+    q1 = sigmoid(z_s)
+    hard = -(y * np.log(q1) + (1 - y) * np.log(1 - q1)).mean()
+    p, q = sigmoid(z_t / T), sigmoid(z_s / T)
+    soft = (p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))).mean()
+    expected = alpha * hard + (1 - alpha) * T**2 * soft
+    for labels in (y, y[:, 0]) if classes == 1 else (y,):
+        found = model.evaluate(X, labels, verbose=0, return_dict=True)
+        assert found["loss"] == pytest.approx(expected, rel=1e-5)
+    assert found["distillation_loss"] > 0
+    value = ops.convert_to_numpy(bernoulli_divergence(z_t, z_s, T)).mean()
+    assert value == pytest.approx(soft, rel=1e-5)
+
+
+def test_a_softmax_cannot_teach_sigmoids():
+    with pytest.raises(ValueError, match="a softmax, the other in a sigmoid"):
+        Distiller(dense(layers.Dense(3, "sigmoid")), dense(layers.Dense(3, "softmax")))
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_without_labels_at_alpha_0(eager):
+    models = []
+    for y in (None, Y):
+        keras.utils.set_random_seed(5)
+        model = Distiller(dense(layers.Dense(3), seed=1), dense(layers.Dense(3), seed=2))
+        model.compile(keras.optimizers.SGD(0.1), alpha=0.0, run_eagerly=eager)
+        history = model.fit(X, y, epochs=2, verbose=0, shuffle=False).history
+        evaluated = model.evaluate(X, y, verbose=0, return_dict=True)
+        models.append((values(model.student.variables), history["loss"], evaluated["loss"]))
+    for a, b in zip(models[0][0], models[1][0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(models[0][1], models[1][1], rtol=1e-5)
+    model.alpha = 0.5
+    with pytest.raises(ValueError, match="the batch has no labels, and alpha is 0.5"):
+        model.fit(X, verbose=0)
+
+
+def test_sample_weights_and_class_weights_count_in_both_losses():
+    model = Distiller(dense(layers.Dense(3), seed=1), dense(layers.Dense(3), seed=2))
+    model.compile(optimizer=keras.optimizers.SGD(0.0), run_eagerly=True, alpha=0.3)
+    by_class = {0: 0.5, 1: 2.0, 2: 0.0}
+    weight = np.array([by_class[y] for y in Y], "float32")
+    found = model.fit(X, Y, class_weight=by_class, verbose=0).history
+    expected = model.evaluate(X, Y, sample_weight=weight, verbose=0, return_dict=True)
+    for key, value in expected.items():
+        assert found[key][0] == pytest.approx(value, rel=1e-5)
+
+
+def two_inputs(names, seed):
+    keras.utils.set_random_seed(seed)
+    inputs = {name: keras.Input((4,), name=name) for name in names}
+    both = layers.Concatenate()([inputs["b"], inputs["a"]])
+    return keras.Model(inputs, {"mask": layers.Dense(3)(both), "edge": layers.Dense(2)(both)})
+
+
+def test_several_inputs_and_a_chosen_output():
+    student, teacher = two_inputs("ab", 1), two_inputs("ba", 2)
+    with pytest.raises(ValueError, match="has the outputs 'edge', 'mask'|has the outputs 'mask'"):
+        Distiller(student, teacher)
+    model = Distiller(student, teacher, output_name="mask")
+    model.compile(**EAGER, alpha=0.0, temperature=2.0)
+    x = {"a": X, "b": 2 * X}
+    z_s, z_t = (ops.convert_to_numpy(each(x)["mask"]).astype(float) for each in (student, teacher))
+    p, q = softening.softmax(z_t, 2.0), softening.softmax(z_s, 2.0)
+    loss = model.evaluate(x, Y, verbose=0, return_dict=True)["loss"]
+    assert loss == pytest.approx(4 * softening.kl_divergence(p, q).mean(), rel=1e-5)
+
+
+def test_the_teacher_may_see_another_input():
+    teacher = dense(layers.Dense(3), seed=2)
+    model = Distiller(dense(layers.Dense(3), seed=1), teacher, teacher_input=lambda x: 10 * x)
+    model.compile(**EAGER, alpha=0.0, temperature=1.0)
+    p = softening.softmax(numpy_logits(teacher, 10 * X))
+    q = softening.softmax(numpy_logits(model.student))
+    loss = model.evaluate(X, Y, verbose=0, return_dict=True)["loss"]
+    assert loss == pytest.approx(softening.kl_divergence(p, q).mean(), rel=1e-5)
+
+
+def test_a_distiller_of_other_networks_is_saved_whole(tmp_path):
+    student = dense(layers.Dense(3, "softmax"), seed=1)
+    model = Distiller(student, subclassed(None), outputs={"teacher": "logits"})
+    model.compile("adam", alpha=0.3)
+    model.fit(X, Y, verbose=0)
+    model.save(tmp_path / "distiller.keras")
+    again = keras.models.load_model(tmp_path / "distiller.keras")
+    for a, b in zip(values(model.variables), values(again.variables), strict=True):
+        np.testing.assert_array_equal(a, b)
+    expected = model.evaluate(X, Y, verbose=0, return_dict=True)
+    assert again.evaluate(X, Y, verbose=0, return_dict=True) == pytest.approx(expected, rel=1e-5)
+
+
+def test_callbacks_watch_the_students_loss(tmp_path):
+    model = Distiller(dense(layers.Dense(3), seed=1), dense(layers.Dense(3), seed=2))
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    stop = keras.callbacks.EarlyStopping("val_student_loss", patience=1, mode="min")
+    path = str(tmp_path / "best.weights.h5")
+    keep = keras.callbacks.ModelCheckpoint(
+        path, "val_student_loss", mode="min", save_best_only=True, save_weights_only=True
+    )
+    history = model.fit(
+        X, Y, validation_data=(X, Y), epochs=5, verbose=0, callbacks=[stop, keep]
+    ).history
+    assert len(history["val_student_loss"]) == 2  # no better in the second epoch
+    before = values(model.student.variables)
+    for variable in model.student.variables:
+        variable.assign(0 * variable)
+    model.load_weights(path)
+    for a, b in zip(before, values(model.student.variables), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_features_of_such_networks_two_axes_too():
+    student, teacher = dense(layers.Dense(3, "softmax"), width=5), dense(layers.Dense(3), width=8)
+    names = (teacher.layers[0].name, student.layers[0].name)
+    model = BeyondDistiller(student, teacher, Term(hint, [names], adapter=True))
+    model.compile(**EAGER, alpha=0.5, temperature=2.0, weight=2.0)
+    found = model.evaluate(X, Y, verbose=0, return_dict=True)
+    taught = ops.convert_to_numpy(teacher.layers[0](X))
+    learned = ops.convert_to_numpy(model.adapters[0](student.layers[0](X)))
+    term = ((taught - learned) ** 2).mean() / 2
+    assert found["term"] == pytest.approx(term, rel=1e-5)
+    assert found["loss"] == pytest.approx(by_hand(model, Y, 0.5, 2.0) + 2 * term, rel=1e-5)
+    before = values(model.adapters[0].variables)
+    model.fit(X, Y, verbose=0)
+    assert (before[0] != values(model.adapters[0].variables)[0]).any()
+    logits = BeyondDistiller(student, teacher, METHODS["standardised"]())
+    logits.compile(**EAGER)
+    assert logits.evaluate(X, Y, verbose=0, return_dict=True)["term"] > 0
+    maps = BeyondDistiller(student, teacher, Term(attention, [names]))
+    maps.compile(**EAGER)
+    with pytest.raises(ValueError, match="expected .batch, height, width, channels. of both"):
+        maps.evaluate(X, Y, verbose=0)

@@ -1,0 +1,119 @@
+"""Labels outside the classes: of no account at weight 0, and an error elsewhere."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from kdlib.beyond import METHODS, BeyondDistiller
+from kdlib.distiller import Distiller
+from tests.kdlib.small import values
+
+CLASSES, SIZE = 3, 4
+OUTSIDE = [(255, "uint8"), (-1, "int8"), (3, "int32"), (255, "float32"), (np.nan, "float32")]
+WAYS = [({}, *each) for each in OUTSIDE]
+WAYS += [({way: True}, *OUTSIDE[i]) for way in ("jit_compile", "run_eagerly") for i in (0, 4)]
+
+
+def network(width, seed):
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((SIZE, SIZE, 2))
+    x = layers.Conv2D(width, 1, activation="relu")(inputs)
+    return keras.Model(inputs, layers.Conv2D(CLASSES, 1, name="logits")(x))
+
+
+def distiller(**options):
+    model = Distiller(network(2, 1), network(3, 2))
+    model.compile(keras.optimizers.SGD(0.1), **{"alpha": 0.3, "temperature": 2.0, **options})
+    return model
+
+
+def batch(label, dtype, spot=(0, 1, 2)):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4, SIZE, SIZE, 2)).astype("float32")
+    y = rng.integers(0, CLASSES, (4, SIZE, SIZE)).astype(dtype)
+    y[spot] = label
+    weight = np.ones(y.shape, "float32")
+    weight[spot] = 0
+    return x, y, weight
+
+
+def trained(model, x, y, weight):
+    settings = {"sample_weight": weight, "batch_size": 2, "shuffle": False, "verbose": 0}
+    history = model.fit(x, y, epochs=2, **settings).history
+    evaluated = model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
+    return values(model.student.variables), [*history["loss"], *evaluated.values()]
+
+
+@pytest.mark.parametrize(("way", "label", "dtype"), WAYS, ids=str)
+def test_at_weight_0_any_label_trains_and_scores_as_a_class_does(way, label, dtype):
+    metrics = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+    results = [
+        trained(distiller(metrics=metrics, **way), *batch(each, dtype)) for each in (label, 1)
+    ]
+    for a, b in zip(results[0][0], results[1][0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+    np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("way", "label", "dtype"), [*WAYS, ({}, 1.5, "float32")], ids=str)
+def test_one_such_pixel_that_counts_is_an_error_and_spoils_no_student(way, label, dtype):
+    model = distiller(**way)
+    x, y, _ = batch(label, dtype)
+    for step in (model.fit, model.evaluate):
+        with pytest.raises(Exception, match=f"a label is.*{label:g}.*0 to 2"):
+            step(x, y, batch_size=2, verbose=0)
+    assert all(np.isfinite(v).all() for v in values(model.student.variables))
+    # The next step, on labels that are classes, is as if nothing had been.
+    assert np.isfinite(model.fit(x, np.zeros_like(y), verbose=0).history["loss"]).all()
+
+
+def test_several_steps_at_once_notice_it_too():
+    model = distiller(steps_per_execution=2)
+    x, y, _ = batch(7, "int32", spot=(3, 3, 3))
+    with pytest.raises(Exception, match="a label is.*7"):
+        model.fit(x, y, batch_size=1, verbose=0)
+    with pytest.raises(Exception, match="a label is.*7"):
+        model.train_on_batch(x, y)
+
+
+@pytest.mark.parametrize(("label", "dtype"), OUTSIDE[:4])
+def test_ignore_class_is_weight_0(label, dtype):
+    x, y, weight = batch(label, dtype)
+    ignoring = distiller(ignore_class=label)
+    found = ignoring.evaluate(x, y, verbose=0, return_dict=True)
+    expected = distiller().evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_loss_of_keras_that_ignores_a_label_may_see_it():
+    x, y, _ = batch(255, "int32")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=255)
+    model = distiller(student_loss_fn=loss, alpha=1.0)
+    z = keras.ops.convert_to_numpy(model.student(x)).astype(float)
+    log_q = z - np.log(np.exp(z).sum(-1, keepdims=True))
+    seen = y != 255
+    each = -np.take_along_axis(log_q, np.where(seen, y, 0)[..., None], -1)[..., 0]
+    found = model.evaluate(x, y, verbose=0, return_dict=True)["student_loss"]
+    assert found == pytest.approx(each[seen].mean(), rel=1e-5)
+
+
+def test_a_weight_per_image_and_an_axis_of_one_are_no_obstacle():
+    x, y, _ = batch(255, "int32")
+    weight = np.float32([0, 1, 1, 1])
+    first = distiller().evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
+    y[0] = 0
+    other = distiller().evaluate(x, y[..., None], sample_weight=weight, verbose=0, return_dict=True)
+    assert first == pytest.approx(other, rel=1e-6)
+
+
+def test_a_term_beyond_logits_does_not_see_it_either():
+    results = []
+    for label in (255, 1):
+        x, y, weight = batch(label, "int32")
+        model = BeyondDistiller(network(2, 1), network(3, 2), METHODS["decoupled"]())
+        model.compile("sgd", alpha=0.5)
+        results.append(model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True))
+    assert results[0] == pytest.approx(results[1], rel=1e-6)
+    with pytest.raises(Exception, match="a label is.*255"):
+        model.evaluate(*batch(255, "int32")[:2], verbose=0)
