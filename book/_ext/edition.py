@@ -2,7 +2,8 @@
 
 The version is kdlib's own, the entry to cite is made of ``CITATION.cff``, and the published address
 stands as ``baseurl`` in ``_config.yml``: previews of links and the page for wrong addresses get it
-from there. A page describes itself in its front matter, a chapter by its question.
+from there. A page describes itself in its front matter, a chapter by its question, a room of
+kdlib by its first sentence.
 """
 
 import html
@@ -17,7 +18,11 @@ from sphinx.util.docutils import SphinxDirective
 import kdlib
 
 VERSION = '<p>Version {version}. <a href="{home}">How to cite it</a>.</p>'
-CHAPTER = "{question} A chapter of Soft Targets, an executable book on knowledge distillation."
+# What pages without a description of their own say, by their folder.
+TOLD = {
+    "notebooks/": "{first} A chapter of Soft Targets, an executable book on knowledge distillation.",
+    "book/api/": "{title}: {first} From the pages of kdlib, the library of the book Soft Targets.",
+}
 DESCRIPTION = re.compile(r'<meta content="([^"]*)" name="description"')
 HEAD = re.compile(r"<title>.*?</title>|<meta[^>]*>|<link rel=\"canonical\"[^>]*>", re.DOTALL)
 
@@ -39,19 +44,19 @@ def describe(app, pagename, templatename, context, doctree):
     """Let search engines and previews of links say the same of a page."""
     if doctree is None:
         return
-    written = DESCRIPTION.search(context["metatags"])
-    if written is None and pagename.startswith("notebooks/"):
-        told = html.escape(CHAPTER.format(question=question(doctree)))
-        context["metatags"] += f'\n<meta content="{told}" name="description" />'
-        written = DESCRIPTION.search(context["metatags"])
-    if written:
+    folder = pagename.rpartition("/")[0] + "/"
+    if not DESCRIPTION.search(context["metatags"]) and folder in TOLD:
+        told = TOLD[folder].format(title=context["title"], first=first_sentence(doctree))
+        context["metatags"] += f'\n<meta content="{html.escape(told)}" name="description" />'
+    if written := DESCRIPTION.search(context["metatags"]):
         context["meta"]["og:description"] = written[1]
 
 
-def question(doctree):
-    """Return the question of a chapter, which stands below its title and the badge."""
-    texts = (part.astext() for part in doctree.findall(nodes.paragraph) if part.astext())
-    return next(texts)
+def first_sentence(doctree):
+    """Return the first sentence below the title: of a chapter, its question."""
+    texts = (part.astext() for part in doctree.findall(nodes.paragraph))
+    first, stop, _ = next(text for text in texts if text).partition(". ")
+    return first + stop.strip()
 
 
 class CiteThis(SphinxDirective):

@@ -55,7 +55,11 @@ def test_it_builds_without_a_warning(build, run_time):
 
 def test_every_page_of_the_table_of_contents_is_there(site, pages):
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    listed = [toc["root"], *(page["file"] for part in toc["parts"] for page in part["chapters"])]
+    listed, waiting = [toc["root"]], [page for part in toc["parts"] for page in part["chapters"]]
+    while waiting:
+        page = waiting.pop()
+        listed.append(page["file"])
+        waiting += page.get("sections", [])
     assert {f"{name}.html" for name in listed} == set(everywhere(pages, site))
     assert (site / "index.html").exists()
 
@@ -162,6 +166,11 @@ def test_every_page_has_title_description_language_and_licences(site, pages):
         footer = " ".join(part.get_text() for part in page.find_all("footer"))
         assert "CC BY 4.0" in footer and "MIT" in footer, name
         assert f"Version {kdlib.__version__}." in footer, name
+
+
+def test_the_page_of_the_library_says_its_version(site, pages):
+    text = " ".join(pages[site / "book" / "api.html"].find("article").get_text().split())
+    assert f"These pages are of version {kdlib.__version__}." in text
 
 
 def preview(page):
