@@ -20,7 +20,7 @@ import kdlib
 VERSION = '<p>Version {version}. <a href="{home}">How to cite it</a>.</p>'
 # What pages without a description of their own say, by their folder.
 TOLD = {
-    "notebooks/": "{first} A chapter of Soft Targets, an executable book on knowledge distillation.",
+    "notebooks/": "{first} A chapter of Soft Targets, a book on knowledge distillation that runs.",
     "book/api/": "{title}: {first} From the pages of kdlib, the library of the book Soft Targets.",
 }
 DESCRIPTION = re.compile(r'<meta content="([^"]*)" name="description"')

@@ -147,13 +147,21 @@ def figures(visit, picture):
     for control in shown(visit, ".interactive.try-it button"):
         control.click()
         said.get_by_text(f"The {control.inner_text().split()[2]} took").wait_for()
-    for control in visit.page.locator(".interactive.try-it button[data-pressed]").all():
-        control.click()
-        halt = next(shown(visit, ".interactive.try-it .buttons button:has-text('Stop')"), None)
-        if halt:
-            halt.click()
-            halt.wait_for(state="hidden")
+    if visit.page.locator(".interactive.try-it").count():
+        faults += stop(visit)
     return faults
+
+
+def stop(visit):
+    """Run a network once more, and stop it before it is done."""
+    could = visit.page.evaluate(
+        "() => { const [run, ...others] = document.querySelectorAll('.interactive.try-it button');"
+        " const halt = others.find(part => part.textContent === 'Stop');"
+        " halt.dataset.pressed = ''; run.click(); const shown = halt.checkVisibility();"
+        " halt.click(); return shown; }"
+    )
+    stopped = "document.querySelector('.try-it .said').textContent.includes('was stopped')"
+    return due(visit, stopped, "does not stop") + ([] if could else ["nothing to stop with"])
 
 
 def sliders(visit):
