@@ -5,18 +5,7 @@ import sys
 from kdbook.study import queue, record, runner, workbench
 from kdbook.study.__main__ import main
 from kdlib import recipes
-from kdlib.unet import unet
-
-
-def builder(image_height, image_width, dropout, normalization, n_classes=6):
-    return unet(
-        (2, 2, 2, 2, 2),
-        n_classes,
-        image_height,
-        image_width,
-        dropout=dropout,
-        normalization=normalization,
-    )
+from tests.kdlib.small import builder
 
 
 def make_small(setattr):

@@ -38,3 +38,15 @@ def distiller(alpha=0.3, temperature=2.0, optimizer=None, metrics=None, **option
 
 def values(variables):
     return [np.array(v) if keras.backend.backend() == "jax" else v.numpy() for v in variables]
+
+
+def builder(image_height, image_width, dropout, normalization, n_classes=6):
+    """Build what the recipes build, with two filters a layer."""
+    return unet(
+        (2, 2, 2, 2, 2),
+        n_classes,
+        image_height,
+        image_width,
+        dropout=dropout,
+        normalization=normalization,
+    )

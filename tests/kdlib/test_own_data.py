@@ -11,7 +11,7 @@ from PIL import Image
 from kdlib import data, experiment, recipes
 from kdlib.recipes import Recipe
 from kdlib.unet import multi_teacher_unet_model
-from tests.kdbook.tiny_study import builder
+from tests.kdlib.small import builder
 
 from . import own_images
 

@@ -25,6 +25,8 @@ def main(arguments=None):
 
     options.out = options.out or record.folder()
     try:
+        if options.program != "bench":  # better said before images are loaded than after it
+            importlib.import_module("kdbook.study.queue")  # needs Optuna
         importlib.import_module(f"kdbook.recorders.{options.program}").main(options)
     except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
