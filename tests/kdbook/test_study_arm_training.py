@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kdbook.study import arm_training, controls, method_plans, scoring
-from kdbook.study.arm_training import UNLABELLED, PartlyLabelled, labelled_images, training_patches
+from kdbook.study.arm_training import UNLABELLED, SeenLabels, labelled_images, training_patches
 from kdbook.study.arms import Arm
 from kdbook.study.kept_logits import KeptBatches
 from kdlib import data, metrics, recipes
@@ -219,10 +219,10 @@ def test_all_labelled_is_the_same_for_both(split):
         np.testing.assert_array_equal(same.labels, split.train.labels)
 
 
-def objectives(cls, share, labels, z_t, z_s, weight):
-    distiller = cls(network(2, 1, N_CLASSES, 16), network(3, 2, N_CLASSES, 16))
-    distiller.labelled_share = share
-    distiller.compile("sgd", alpha=0.3, temperature=2.0)
+def objectives(loss, labels, z_t, z_s, weight):
+    distiller = Distiller(network(2, 1, N_CLASSES, 16), network(3, 2, N_CLASSES, 16))
+    distiller.compile("sgd", alpha=0.3, temperature=2.0, student_loss_fn=loss)
+    labels, weight = distiller.checked_labels(labels, weight)
     return [float(part) for part in distiller.objectives(labels, z_t, z_s, weight)]
 
 
@@ -231,11 +231,11 @@ def test_hidden_labels_leave_the_soft_targets_and_keep_the_scale():
     z_t, z_s = rng.normal(size=(2, 4, 16, 16, N_CLASSES)).astype("float32")
     labels = rng.integers(0, 5, (4, 16, 16))
     weight = rng.integers(0, 2, labels.shape).astype("float32")
-    whole = objectives(Distiller, 1.0, labels, z_t, z_s, weight)
-    assert objectives(PartlyLabelled, 1.0, labels, z_t, z_s, weight) == pytest.approx(whole)
+    whole = objectives(None, labels, z_t, z_s, weight)
+    assert objectives(SeenLabels(1.0), labels, z_t, z_s, weight) == pytest.approx(whole)
     hidden = labels.copy()
     hidden[1:] = UNLABELLED
-    student, distillation = objectives(PartlyLabelled, 0.25, hidden, z_t, z_s, weight)
+    student, distillation = objectives(SeenLabels(0.25), hidden, z_t, z_s, weight)
     assert distillation == pytest.approx(whole[1])
     q = np.exp(z_s[0]) / np.exp(z_s[0]).sum(-1, keepdims=True)
     cross_entropy = -np.log(np.take_along_axis(q, labels[0][..., None], -1)[..., 0])

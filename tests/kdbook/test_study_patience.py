@@ -239,6 +239,12 @@ def test_few_labels_are_drawn_anew_by_each_seed_and_taught_by_a_teacher_of_the_s
     for arm in (few, plan.arm("labels-5")):
         same = arm_training.training_patches(arm, split.train, 1).image_index
         np.testing.assert_array_equal(same, seen[1])
+    # Who learns from that teacher sees all images, and no label of those that have none.
+    for arm in (taught, plan.arm("decisions-5")):
+        hidden = arm_training.training_patches(arm, split.train, 1)
+        known = np.isin(hidden.image_index, seen[1])
+        assert (hidden.labels[~known] == arm_training.UNLABELLED).all() and not known.all()
+        np.testing.assert_array_equal(hidden.labels[known], split.train.labels[known])
     for seed in (0, 4):
         assert plan.teachers_of(taught, seed) == (Run("few-labels", "teacher-5", seed),)
         assert Run("few-labels", "teacher-5", seed) in needs(

@@ -465,7 +465,10 @@ def test_what_is_chosen_by_is_never_the_test_set():
     assert {plan.name for plan in PLANS.values() if plan.judged_on == "validation"} == {
         "coarse-search",
         "methods-search",
+        "patience-search",
+        "patient-teacher",
         "rates",
+        "same-view",
         "student-search",
         "sweep",
         "table",

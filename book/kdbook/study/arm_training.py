@@ -13,6 +13,7 @@ from kdlib import recipes, runtime
 from kdlib.beyond import METHODS, BeyondDistiller
 from kdlib.data import VOID, cut, synthetic
 from kdlib.distiller import Distiller
+from kdlib.losses import LabelCrossEntropy
 
 UNLABELLED = 255
 """Stands for the class of a pixel whose label is not seen, in the labels of a training."""
@@ -138,47 +139,46 @@ def distiller_of(arm, network, source, labelled_share=1.0):
         distiller = BeyondDistiller(network, source, METHODS[arm.method]())
         options["weight"] = arm.weight
     else:
-        distiller = PartlyLabelled(network, source)
-        distiller.labelled_share = labelled_share
+        distiller = Distiller(network, source)
+        if arm.labelled < 1 or arm.transfer:
+            options["student_loss_fn"] = SeenLabels(labelled_share)
     distiller.compile(arm.recipe.optimizer(), **options)
     return distiller
 
 
-class PartlyLabelled(Distiller):
-    """A Distiller for images of which some have no labels, only the teacher's soft targets.
+class SeenLabels(LabelCrossEntropy):
+    """The loss on labels of which some are not seen: :data:`UNLABELLED` pixels add nothing.
 
-    Where the label is :data:`UNLABELLED`, the loss on the labels has weight 0; where it is seen,
-    the weight is divided by ``labelled_share``, so that this loss stays a mean over what is
-    labelled and alpha keeps its meaning. With a share of 1 it is the Distiller.
+    Where the label is seen, the loss is divided by the share of such pixels, so that it stays a
+    mean over what is labelled and alpha keeps its meaning.
 
-    Attributes
+    Parameters
     ----------
-    labelled_share : float
-        Share of the pixels that have a label, above 0 to 1. Set it before training.
+    share : float
+        Share of the pixels that have a label, above 0 to 1.
     """
 
-    labelled_share = 1.0
+    ignore_class = UNLABELLED
 
-    def objectives(self, y, teacher_logits, student_logits, sample_weight=None):
-        """Return (student_loss, distillation_loss), as the Distiller does, for seen labels."""
-        seen = ops.not_equal(y, UNLABELLED)
-        weight = ops.cast(seen, "float32") / self.labelled_share
-        on_labels = weight if sample_weight is None else weight * sample_weight
-        soft = (teacher_logits / self.temperature, student_logits / self.temperature)
-        return (
-            self.student_loss_fn(ops.where(seen, y, 0), student_logits, sample_weight=on_labels),
-            self.distillation_loss_fn(*soft, sample_weight=sample_weight),
-        )
+    def __init__(self, share):
+        super().__init__(name="seen_labels")
+        self.share = share
+
+    def call(self, y_true, y_pred):
+        """Return the cross-entropy of each pixel over the share, and 0 where no label is seen."""
+        seen = ops.not_equal(y_true, UNLABELLED)
+        return ops.where(seen, super().call(ops.where(seen, y_true, 0), y_pred), 0) / self.share
 
 
 def training_patches(arm, patches, seed=0):
     """Return the patches that an arm learns from, labels hidden where it must not see them.
 
     Without a teacher, unlabelled images are left out: batches full of void pixels would only make
-    the comparison easy for the teacher's side. With one, their labels are :data:`UNLABELLED`.
+    the comparison easy for the teacher's side. With one, or with its decisions, their labels are
+    :data:`UNLABELLED`.
     """
     seen = labelled_images(patches, arm.labelled, seed if arm.redraw else 0)
-    if arm.teacher is None:
+    if arm.teacher is None and arm.labels is None:
         return patches if seen.all() else patches.take(seen)
     labels = np.where(seen[:, None, None], patches.labels, np.uint8(UNLABELLED))
     return dataclasses.replace(patches, labels=labels)

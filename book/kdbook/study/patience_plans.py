@@ -125,13 +125,14 @@ def few_labels(teacher, teacher_recipe, labelled=5 / 48):
         Share of the images.
     """
     few = {"labelled": labelled, "redraw": True}
-    taught = {"own_teacher": "teacher-5", "baseline": "labels-5", "network": "coarse-student"}
+    small = {"network": "coarse-student", **few}
+    taught = {"own_teacher": "teacher-5", "baseline": "labels-5", **small}
     recipe = budget(FEW_STEPS, 0.005)
     return Plan(
         "few-labels",
         (
             Arm("teacher-5", teacher_recipe, "teacher", baseline=None, **few),
-            labels("labels-5", recipe, network="coarse-student", **few),
+            labels("labels-5", recipe, **small),
             Arm("distilled-5", recipe, teacher="trained", alpha=0.0, answers="views", **taught),
             decisions("decisions-5", recipe, **taught),
         ),
