@@ -18,6 +18,7 @@ from kdlib.beyond.dark_knowledge import (
     confusion_pairs,
     share_near_boundary,
 )
+from kdlib.beyond.divergences import forward_kl, jensen_shannon, reverse_kl, top_k
 from kdlib.beyond.features import attention, hint
 from kdlib.beyond.in_keras import SoftTargetDistillation, TermDistillation
 from kdlib.beyond.logits import decoupled, soft_targets, squared_error, standardised
@@ -53,12 +54,16 @@ __all__ = [
     "correlation",
     "decoupled",
     "ensemble",
+    "forward_kl",
     "hint",
+    "jensen_shannon",
     "multi_assistant_unet_model",
     "pair_wise",
+    "reverse_kl",
     "share_near_boundary",
     "soft_targets",
     "squared_error",
     "standardised",
+    "top_k",
     "with_features",
 ]

@@ -23,6 +23,7 @@ from kdbook.figures import (
     teacher_network,
     temperature,
     tuning,
+    words,
 )
 from kdbook.figures.style import (
     CLASS_COLORS,
@@ -59,4 +60,5 @@ __all__ = [
     "teacher_network",
     "temperature",
     "tuning",
+    "words",
 ]

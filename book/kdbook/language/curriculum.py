@@ -1,0 +1,113 @@
+"""What the experiments of chapter 12 are, and what was recorded of them."""
+
+import dataclasses
+import json
+
+from kdbook.study.arms import Plan
+from kdbook.study.record import RESULTS, Record
+
+LENGTH = 12
+"""Words in a row. Longer sentences are cut off."""
+
+STUDENT, TEACHER, SMALL = {"width": 24}, {"width": 64, "blocks": 2}, {"width": 8}
+"""What :func:`kdbook.language.transformer.transformer` gets for each network."""
+
+TEACHERS = {"teacher": (20_000, (1200,)), "poor teacher": (200, (100, 400))}
+"""How many sentences each teacher learned from, and the lengths of its trainings."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Lesson:
+    """What a student is taught from.
+
+    Parameters
+    ----------
+    name : str
+    targets : str
+        A key of :data:`kdbook.language.lessons.TARGETS`.
+    sentences : int
+    k : int, optional
+        How many tokens are kept, or drawn.
+    temperature : float
+    steps : tuple of int
+        Lengths of the trainings, the best of which counts.
+    """
+
+    name: str
+    targets: str
+    sentences: int
+    k: int | None = None
+    temperature: float = 1.0
+    steps: tuple = (200, 800)
+
+
+@dataclasses.dataclass(frozen=True)
+class Road:
+    """Whose text a student goes on with that is too small, and what the teacher says about it.
+
+    Parameters
+    ----------
+    name : str
+    text : {"language", "teacher", "own"}
+        Who wrote the sentences. The student's own are written anew after each 20 steps.
+    targets : {"labels", "teacher"}
+        The words of the text, or the teacher's probabilities.
+    reverse : bool
+        Whether the divergence is the reverse one.
+    sentences, steps : int
+    """
+
+    name: str
+    text: str
+    targets: str = "teacher"
+    reverse: bool = False
+    sentences: int = 800
+    steps: int = 400
+
+
+COUNTS = (50, 200, 800, 3200)
+WORTH = ("labels", "teacher", "truth", "poor-teacher")
+LESSONS = (
+    *(Lesson(f"{taught}-{n}", taught, n) for taught in WORTH for n in COUNTS),
+    Lesson("labels-12800", "labels", 12_800),
+    *(Lesson(f"{taught}-{n}", taught, n) for taught in ("shuffled", "smoothed") for n in (50, 800)),
+    *(Lesson(f"T-{t:g}-{n}", "teacher", n, temperature=t) for t in (0.5, 2.0, 4.0)
+      for n in (50, 800)),
+    *(Lesson(f"{how}-{k}", how, 800, k) for k in (1, 5, 20)
+      for how in ("renormalised", "ignored", "even", "drawn")),
+)  # fmt: skip
+ROADS = (
+    Road("truth-labels", "language", "labels"),
+    Road("teacher-labels", "teacher", "labels"),
+    Road("teacher-text", "teacher"),
+    Road("teacher-text-reverse", "teacher", reverse=True),
+    Road("own-text", "own"),
+    Road("own-text-reverse", "own", reverse=True),
+)
+# Whether three times as long changes what a lesson is worth.
+LONGER = tuple(
+    dataclasses.replace(one, name=f"{one.name}-long", steps=(2400,))
+    for one in LESSONS
+    if one.targets in WORTH and one.temperature == 1 and one.k is None
+)
+PLAN = Plan("language", (*LESSONS, *ROADS, *LONGER), seeds=(0, 1, 2))
+"""Names the record. It is run by :mod:`kdbook.recorders.language_lessons`."""
+
+
+def recorded(folder=RESULTS):
+    """Return {arm: {seed: line}} of what is recorded, in the order of the plan.
+
+    Raises
+    ------
+    ValueError
+        If a line was recorded with another setting than that of its name.
+    """
+    entries, found = Record(folder, PLAN).runs(), {arm.name: {} for arm in PLAN.arms}
+    for run in sorted(entries):
+        # A tuple comes back from JSON as a list.
+        if entries[run]["settings"] != json.loads(
+            json.dumps(dataclasses.asdict(PLAN.arm(run.arm)))
+        ):
+            raise ValueError(f"{run} was recorded with {entries[run]['settings']}: repeat it.")
+        found[run.arm][run.seed] = entries[run]
+    return {name: lines for name, lines in found.items() if lines}

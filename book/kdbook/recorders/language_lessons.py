@@ -1,0 +1,177 @@
+"""What soft targets of a known language are worth, recorded: the experiments of chapter 12.
+
+``python -m kdbook.recorders.language_lessons`` does what is left, seed by seed, and writes a line of
+JSON a run to ``book/kdbook/results/language.jsonl``; it can be stopped at any time. With
+``KERAS_BACKEND=jax`` it takes about two thirds of the time.
+
+All students of a seed start from the same weights and meet their sentences in the same order. Each
+lesson is trained anew for each of its lengths, and of all weights that were passed those count that
+have the best cross-entropy on the words of 300 validation sentences: the same for every lesson. The
+truth is asked only for the score.
+"""
+
+import argparse
+import dataclasses
+import datetime
+import functools
+import time
+from pathlib import Path
+
+import numpy as np
+
+from kdbook.language.curriculum import LENGTH, PLAN, SMALL, STUDENT, TEACHER, TEACHERS, Road
+from kdbook.language.english import small_english
+from kdbook.language.lessons import TARGETS
+from kdbook.language.markov import pairs
+from kdbook.language.students import Student, excess, new_weights
+from kdbook.language.transformer import transformer, write
+from kdbook.study import provenance
+from kdbook.study.arms import Run
+from kdbook.study.record import RESULTS, Record
+from kdlib.beyond import Term, reverse_kl
+
+
+class School:
+    """The language, its teachers, the sentences of each seed, and students compiled once."""
+
+    def __init__(self):
+        self.language = small_english()
+        self.test = self.sentences(1000, 90_000)
+
+    def sentences(self, count, seed):
+        """Return sentences of the language."""
+        return self.language.sample(count, LENGTH, seed)
+
+    def network(self, shape):
+        """Return a transformer for the language, untrained."""
+        return transformer(len(self.language.words), LENGTH, **shape)
+
+    @functools.cache  # noqa: B019  one school lives as long as the program
+    def student(self, temperature):
+        """Return the student, compiled for a temperature."""
+        return Student(self.network(STUDENT), temperature=temperature)
+
+    @functools.cache  # noqa: B019
+    def small_student(self, reverse):
+        """Return the student that is too small, compiled for a divergence."""
+        loss = Term(reverse_kl) if reverse else None
+        return Student(self.network(SMALL), loss=loss)
+
+    @functools.cache  # noqa: B019
+    def start(self, seed):
+        """Return the weights that all students of a seed start from."""
+        return new_weights(self.student(1.0).network, seed)
+
+    @functools.cache  # noqa: B019
+    def teacher(self, name):
+        """Return the network of "teacher" or "poor teacher", from tokens to logits."""
+        count, lengths = TEACHERS[name]
+        tokens, validation = self.sentences(count, 100_000), self.sentences(300, 200_000)
+        pupil, kept = Student(self.network(TEACHER), rate=3e-3), []
+        for steps in lengths:
+            start = new_weights(pupil.network, 100)
+            said = TARGETS["labels"](self, tokens)[0]
+            curve = pupil.train(tokens, said, validation, steps, 100, start)
+            kept.append((min(curve), pupil.network.get_weights()))
+        pupil.network.set_weights(min(kept, key=lambda pair: pair[0])[1])
+        return pupil.answers
+
+    @functools.cache  # noqa: B019
+    def errors(self, name):
+        """Return the excess of a teacher."""
+        return excess(self.teacher(name), self.language, self.test)
+
+
+def learn(school, lesson, seed):
+    """Teach a student one lesson; return what its line says."""
+    tokens = school.sentences(lesson.sentences, 1000 + seed)
+    validation = school.sentences(300, 2000 + seed)
+    said, weight = TARGETS[lesson.targets](school, tokens, seed=seed, k=lesson.k)
+    student, found = school.student(lesson.temperature), []
+    for steps in lesson.steps:
+        curve = student.train(
+            tokens, said, validation, steps, seed, school.start(seed), weight=weight
+        )
+        score = excess(student.answers, school.language, school.test)
+        found.append({"steps": steps, "curve": _rounded(curve), "excess": float(score)})
+    best = min(found, key=lambda one: min(one["curve"]))
+    return {"excess": best["excess"], "steps": best["steps"], "trainings": found}
+
+
+def walk(school, road, seed):
+    """Let a small student go on along a road; return what its line says."""
+    validation = school.sentences(300, 2000 + seed)
+    student = school.small_student(road.reverse)
+    student.network.set_weights(_schooled(school, seed))
+    teacher, curve = school.teacher("teacher"), []
+    tokens = school.sentences(road.sentences, 3000 + seed)
+    if road.text == "teacher":
+        tokens = write(teacher, road.sentences, 3000 + seed)
+    if road.text != "own":
+        said = TARGETS[road.targets](school, tokens, seed=seed)[0]
+        curve = student.train(tokens, said, validation, road.steps, seed, keep="last")
+    else:
+        curve = student.follow(teacher, validation, road.steps, seed, road.sentences)
+    return {"curve": _rounded(curve), **along(school, student.answers, seed)}
+
+
+def along(school, answers, seed):
+    """Return the errors on sentences of the language and on those of the network, by place too."""
+    own = write(answers, 800, 4000 + seed)
+    found = {}
+    for name, tokens, reverse in (("excess", school.test, False), ("own_excess", own, True)):
+        how = {"language": school.language, "tokens": tokens, "reverse": reverse}
+        found[name] = float(excess(answers, **how))
+        found[f"{name}_by_place"] = _rounded(excess(answers, **how, by_place=True))
+    return {**found, "own_words": float(pairs(own)[2].sum(axis=1).mean())}
+
+
+@functools.cache
+def _schooled(school, seed):
+    """Return weights of the small student where all roads begin: taught by 200 sentences."""
+    tokens, validation = school.sentences(200, 1000 + seed), school.sentences(300, 2000 + seed)
+    student, said = school.small_student(False), TARGETS["labels"](school, tokens)[0]
+    student.train(tokens, said, validation, 400, seed, new_weights(student.network, seed))
+    return student.network.get_weights()
+
+
+def record(school, run):
+    """Do a run; return its line."""
+    started, start = datetime.datetime.now(datetime.UTC), time.perf_counter()
+    arm = PLAN.arm(run.arm)
+    found = (walk if isinstance(arm, Road) else learn)(school, arm, run.seed)
+    return {
+        **run._asdict(),
+        "settings": dataclasses.asdict(arm),
+        **found,
+        "teachers": {name: _rounded(school.errors(name)) for name in TEACHERS},
+        "versions": provenance.versions(),
+        "device": provenance.device(),
+        "code": provenance.code_revision(),
+        "started": started.isoformat(timespec="milliseconds"),
+        "seconds": round(time.perf_counter() - start, 2),
+    }
+
+
+def _rounded(values):
+    return np.round(np.asarray(values, float), 5).tolist()
+
+
+def main(arguments=None):
+    """Do what is left of the record."""
+    parser = argparse.ArgumentParser(
+        prog="python -m kdbook.recorders.language_lessons", description=__doc__
+    )
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the record")
+    parser.add_argument("--only", help="arms whose name begins so")
+    options = parser.parse_args(arguments)
+    kept, school = Record(options.out, PLAN), School()
+    # Seed by seed, so that a record that is cut short still has pairs.
+    for run in [Run(PLAN.name, arm.name, seed) for seed in PLAN.seeds for arm in PLAN.arms]:
+        if run not in kept.runs() and run.arm.startswith(options.only or ""):
+            kept.append(record(school, run))
+            kept.gather()
+
+
+if __name__ == "__main__":
+    main()
