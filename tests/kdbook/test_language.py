@@ -115,6 +115,16 @@ def test_a_word_is_a_slip_or_a_sentence_broken_off_as_often_as_it_says(english):
     )
 
 
+def test_no_row_of_words_is_impossible_before_its_stop(english):
+    """So that what a bad student writes has a probability, too."""
+    written = np.random.default_rng(0).integers(0, len(english.words), (200, 6))
+    written[np.cumsum(written == STOP, axis=1) > 0] = STOP
+    p = english.next_probabilities(written)
+    said = np.take_along_axis(p, written[..., None], 2)[..., 0]
+    assert said.min() > 1e-6
+    assert english.next_probabilities([[STOP]])[0, 0, STOP] == pytest.approx(BROKEN)
+
+
 def test_sentences_repeat_with_the_seed_and_end_for_good(english):
     first, again, other = (english.sample(200, 12, seed) for seed in (5, 5, 6))
     assert (first == again).all()

@@ -90,7 +90,7 @@ LONGER = tuple(
     for one in LESSONS
     if one.targets in WORTH and one.temperature == 1 and one.k is None
 )
-PLAN = Plan("language", (*LESSONS, *ROADS, *LONGER), seeds=(0, 1, 2))
+PLAN = Plan("language", (*ROADS, *LESSONS, *LONGER), seeds=(0, 1, 2))
 """Names the record. It is run by :mod:`kdbook.recorders.language_lessons`."""
 
 

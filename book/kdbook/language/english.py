@@ -32,7 +32,7 @@ SLIP = 0.002
 """How often a word is a slip of the pen: any word but the full stop, each as likely."""
 
 BROKEN = 0.001
-"""How often a sentence breaks off after a word."""
+"""How often a sentence breaks off before a word."""
 
 # From a place in the sentence to the next. What holds a number of its own is written twice.
 _NEXT = {
@@ -75,9 +75,10 @@ def small_english():
     initial, end = np.zeros(len(states) + 1), len(states)
     transition, emission = np.zeros((end + 1, end + 1)), np.zeros((end + 1, len(words)))
     transition[end, end] = emission[end, STOP] = 1.0
+    initial[end] = BROKEN
     for (topic, number, place, other), row in order.items():
         if place == "determiner":
-            initial[row] = (_SINGULAR, 1 - _SINGULAR)[number] / len(TOPICS)
+            initial[row] = (1 - BROKEN) * (_SINGULAR, 1 - _SINGULAR)[number] / len(TOPICS)
         for (following, theirs), share in _following(place, other).items():
             column = order.get((topic, number, following, theirs), end)
             transition[row, column] += (1 - BROKEN) * share

@@ -1,7 +1,7 @@
 """What soft targets of a known language are worth, recorded: the experiments of chapter 12.
 
-``python -m kdbook.recorders.language_lessons`` does what is left, seed by seed, and writes a line of
-JSON a run to ``book/kdbook/results/language.jsonl``; it can be stopped at any time. With
+``python -m kdbook.recorders.language_lessons`` does what is left, seed by seed, and writes a line
+of JSON a run to ``book/kdbook/results/language.jsonl``; it can be stopped at any time. With
 ``KERAS_BACKEND=jax`` it takes about two thirds of the time.
 
 All students of a seed start from the same weights and meet their sentences in the same order. Each
