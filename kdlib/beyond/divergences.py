@@ -5,6 +5,8 @@ axis. Each function returns a value a pixel or token, times its weight, with the
 their mean is the loss. Divided by T already, as in the Distiller, logits take T = 1.
 """
 
+import math
+
 import keras
 from keras import ops
 
@@ -107,7 +109,7 @@ def jensen_shannon(teacher, student, weight=None, temperature=1.0, beta=0.5):
     if not is_number(beta) or not 0 < beta < 1:
         raise ValueError(f"beta is {beta!r}; expected a number between 0 and 1, such as 0.5.")
     weight, temperature, p, q = _logarithms(teacher, student, weight, temperature)
-    m = ops.logaddexp(p + ops.log(float(beta)), q + ops.log(1 - float(beta)))
+    m = ops.logaddexp(p + math.log(beta), q + math.log(1 - beta))
     return weight * temperature**2 * (beta * _kl(p, m) + (1 - beta) * _kl(q, m))
 
 
@@ -160,7 +162,7 @@ def top_k(teacher, student, weight=None, temperature=1.0, k=5, tail="renormalise
         p = p - _total(p, kept)[..., None]
     terms = ops.where(kept, ops.exp(p) * (p - q), 0)
     if k < classes and tail == "even":
-        each = rest[..., None] - ops.log(float(classes - k))
+        each = rest[..., None] - math.log(classes - k)
         terms = ops.where(kept, terms, ops.exp(each) * (each - q))
     value = ops.sum(terms, axis=-1)
     if k < classes and tail == "lump":

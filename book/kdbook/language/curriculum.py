@@ -90,6 +90,7 @@ LONGER = tuple(
     for one in LESSONS
     if one.targets in WORTH and one.temperature == 1 and one.k is None
 )
+# One seed: it is a check, and no comparison.
 PLAN = Plan("language", (*ROADS, *LESSONS, *LONGER), seeds=(0, 1, 2))
 """Names the record. It is run by :mod:`kdbook.recorders.language_lessons`."""
 
