@@ -84,13 +84,11 @@ ROADS = (
     Road("own-text", "own"),
     Road("own-text-reverse", "own", reverse=True),
 )
-# Whether three times as long changes what a lesson is worth.
+# Whether three times as long changes what many sentences are worth.
 LONGER = tuple(
-    dataclasses.replace(one, name=f"{one.name}-long", steps=(2400,))
-    for one in LESSONS
-    if one.targets in WORTH and one.temperature == 1 and one.k is None
+    Lesson(f"{taught}-{n}-long", taught, n, steps=(2400,))
+    for taught, n in (("labels", 3200), ("labels", 12_800), ("teacher", 3200), ("truth", 3200))
 )
-# One seed: it is a check, and no comparison.
 PLAN = Plan("language", (*ROADS, *LESSONS, *LONGER), seeds=(0, 1, 2))
 """Names the record. It is run by :mod:`kdbook.recorders.language_lessons`."""
 

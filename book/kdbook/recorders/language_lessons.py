@@ -164,10 +164,11 @@ def main(arguments=None):
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the record")
     parser.add_argument("--only", help="arms whose name begins so")
+    parser.add_argument("--seeds", type=int, nargs="+", default=PLAN.seeds)
     options = parser.parse_args(arguments)
     kept, school = Record(options.out, PLAN), School()
     # Seed by seed, so that a record that is cut short still has pairs.
-    for run in [Run(PLAN.name, arm.name, seed) for seed in PLAN.seeds for arm in PLAN.arms]:
+    for run in [Run(PLAN.name, arm.name, seed) for seed in options.seeds for arm in PLAN.arms]:
         if run not in kept.runs() and run.arm.startswith(options.only or ""):
             kept.append(record(school, run))
             kept.gather()
