@@ -100,6 +100,11 @@ def recorded(folder=RESULTS):
     ------
     ValueError
         If a line was recorded with another setting than that of its name.
+
+    Examples
+    --------
+    >>> sorted(recorded()["labels-50"])
+    [0, 1, 2]
     """
     entries, found = Record(folder, PLAN).runs(), {arm.name: {} for arm in PLAN.arms}
     for run in sorted(entries):

@@ -22,6 +22,12 @@ class Language(NamedTuple):
     initial : array of float, shape (states,)
     transition : array of float, shape (states, states)
     emission : array of float, shape (states, words)
+
+    Examples
+    --------
+    >>> coin = Language((".", "a"), np.array([1.0]), np.eye(1), np.array([[0.25, 0.75]]))
+    >>> coin.next_probabilities([[1, 1]]).tolist()
+    [[[0.25, 0.75], [0.25, 0.75]]]
     """
 
     words: tuple

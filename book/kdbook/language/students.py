@@ -65,6 +65,13 @@ class Student:
         As in :meth:`kdlib.distiller.Distiller.compile`; α is 0.
     rate : float
         Of Adam. It rises for a tenth of the steps, then falls to 0 along a cosine, epoch by epoch.
+
+    Examples
+    --------
+    >>> from kdbook.language import transformer
+    >>> student = Student(transformer(words=7, length=5, width=8))
+    >>> student.words
+    7
     """
 
     EPOCHS = 20
@@ -160,7 +167,15 @@ class Student:
 
 
 def new_weights(network, seed):
-    """Return weights of a network of the same kind, new and by the seed."""
+    """Return weights of a network of the same kind, new and by the seed.
+
+    Examples
+    --------
+    >>> from kdbook.language import transformer
+    >>> network = transformer(words=7, length=5, width=8)
+    >>> len(new_weights(network, seed=0)) == len(network.weights)
+    True
+    """
     runtime.set_seed(seed)
     return type(network).from_config(network.get_config()).get_weights()
 
@@ -169,13 +184,28 @@ def truth(language, tokens):
     """Return the logarithm of the true next-word probabilities, float32, finite.
 
     What cannot come has the logarithm :data:`NEVER`, so that a softmax gives it nothing.
+
+    Examples
+    --------
+    >>> from kdbook.language import small_english
+    >>> english = small_english()
+    >>> truth(english, english.tokens("the dogs .")).shape
+    (1, 3, 63)
     """
     p = language.next_probabilities(tokens)
     return np.log(np.maximum(p, np.exp(NEVER))).astype(np.float32)
 
 
 def ask(answers, tokens):
-    """Return what a network says at each place of sentences, as logits."""
+    """Return what a network says at each place of sentences, as logits.
+
+    Examples
+    --------
+    >>> from kdbook.language import transformer
+    >>> answers = logits_model(transformer(words=7, length=5, width=8))
+    >>> ask(answers, np.ones((2, 5), int)).shape
+    (2, 5, 7)
+    """
     # Batches of one size: a graph is compiled for each other one.
     return answers.predict(pairs(tokens)[0], batch_size=50, verbose=0)
 
@@ -202,6 +232,14 @@ def excess(answers, language, tokens, by_place=False, reverse=False):
     Returns
     -------
     float or numpy.ndarray
+
+    Examples
+    --------
+    >>> from kdbook.language import small_english, transformer
+    >>> english = small_english()
+    >>> answers = logits_model(transformer(len(english.words), length=4, width=8))
+    >>> bool(excess(answers, english, english.sample(2, 4)) > 0)
+    True
     """
     weight = pairs(tokens)[2]
     log_p, log_q = truth(language, tokens).astype(float), log_softmax(ask(answers, tokens))
