@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from kdbook.study.arms import Plan
+from kdbook.study.arms import Plan, Run
 from kdbook.study.record import RESULTS, Record
 
 LENGTH = 12
@@ -84,13 +84,30 @@ ROADS = (
     Road("own-text", "own"),
     Road("own-text-reverse", "own", reverse=True),
 )
-# Whether three times as long changes what many sentences are worth.
+# Whether three times as long changes what a lesson is worth: a check, with one seed.
 LONGER = tuple(
-    Lesson(f"{taught}-{n}-long", taught, n, steps=(2400,))
-    for taught, n in (("labels", 3200), ("labels", 12_800), ("teacher", 3200), ("truth", 3200))
+    dataclasses.replace(one, name=f"{one.name}-long", steps=(2400,))
+    for one in LESSONS
+    if one.targets in WORTH and one.temperature == 1
 )
 PLAN = Plan("language", (*ROADS, *LESSONS, *LONGER), seeds=(0, 1, 2))
 """Names the record. It is run by :mod:`kdbook.recorders.language_lessons`."""
+
+
+def runs():
+    """Return all runs, seed by seed, so that a record that is cut short still has pairs.
+
+    Examples
+    --------
+    >>> len(runs()), str(runs()[0])
+    (152, 'language-truth-labels-0')
+    """
+    return [
+        Run(PLAN.name, arm.name, seed)
+        for seed in PLAN.seeds
+        for arm in PLAN.arms
+        if seed == PLAN.seeds[0] or arm not in LONGER
+    ]
 
 
 def recorded(folder=RESULTS):

@@ -19,14 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from kdbook.language.curriculum import LENGTH, PLAN, SMALL, STUDENT, TEACHER, TEACHERS, Road
+from kdbook.language.curriculum import LENGTH, PLAN, SMALL, STUDENT, TEACHER, TEACHERS, Road, runs
 from kdbook.language.english import small_english
 from kdbook.language.lessons import TARGETS
 from kdbook.language.markov import pairs
 from kdbook.language.students import Student, excess, new_weights
 from kdbook.language.transformer import transformer, write
 from kdbook.study import provenance
-from kdbook.study.arms import Run
 from kdbook.study.record import RESULTS, Record
 from kdlib.beyond import Term, reverse_kl
 
@@ -167,9 +166,9 @@ def main(arguments=None):
     parser.add_argument("--seeds", type=int, nargs="+", default=PLAN.seeds)
     options = parser.parse_args(arguments)
     kept, school = Record(options.out, PLAN), School()
-    # Seed by seed, so that a record that is cut short still has pairs.
-    for run in [Run(PLAN.name, arm.name, seed) for seed in options.seeds for arm in PLAN.arms]:
-        if run not in kept.runs() and run.arm.startswith(options.only or ""):
+    for run in runs():
+        wanted = run.seed in options.seeds and run.arm.startswith(options.only or "")
+        if wanted and run not in kept.runs():
             kept.append(record(school, run))
             kept.gather()
 
