@@ -104,7 +104,7 @@ def jensen_shannon(teacher, student, weight=None, temperature=1.0, beta=0.5):
     Examples
     --------
     >>> print(f"{float(jensen_shannon([[2.0, 0.0]], [[0.0, 0.0]])[0]):.4f}")
-    0.0839
+    0.0895
     """
     if not is_number(beta) or not 0 < beta < 1:
         raise ValueError(f"beta is {beta!r}; expected a number between 0 and 1, such as 0.5.")
@@ -148,7 +148,7 @@ def top_k(teacher, student, weight=None, temperature=1.0, k=5, tail="renormalise
     --------
     >>> teacher, student = [[2.0, 1.0, 0.0]], [[0.0, 0.0, 0.0]]
     >>> [f"{float(top_k(teacher, student, k=1, tail=tail)[0]):.4f}" for tail in TAILS]
-    ['1.0986', '0.4594', '0.2286', '0.2286']
+    ['1.0986', '0.4597', '0.2291', '0.2291']
     """
     if tail not in TAILS:
         raise ValueError(f"tail is {tail!r}; expected one of {', '.join(map(repr, TAILS))}.")
