@@ -12,6 +12,7 @@ from kdbook.language import STOP, curriculum, lessons, pairs
 from kdbook.language import transformer as make
 from kdbook.language.students import NEVER, Batches
 from kdbook.recorders import language_lessons as recorder
+from kdbook.recorders.__main__ import main as command
 from kdlib.distiller import Distiller
 from kdlib.softening import softmax
 from kdlib.unet import logits_model
@@ -288,13 +289,13 @@ def test_a_line_of_another_setting_is_refused(tmp_path):
 def test_the_recorder_does_what_is_left_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
     done = []
 
-    def record(school, run):
+    def found(school, run):
         done.append(run.arm)
         settings = recorder.dataclasses.asdict(curriculum.PLAN.arm(run.arm))
-        return {**run._asdict(), "settings": settings, "excess": 1.0, "started": "2026"}
+        return {"settings": settings, "excess": 1.0}
 
-    monkeypatch.setattr(recorder, "record", record)
-    arguments = ["--out", str(tmp_path), "--only", "own-text"]
-    recorder.main(arguments)
-    recorder.main(arguments)
+    monkeypatch.setattr(recorder, "found", found)
+    arguments = ["language_lessons", "--out", str(tmp_path), "--only", "own-text"]
+    assert command(arguments) == command(arguments) == 0
     assert done == ["own-text", "own-text-reverse"] * len(curriculum.PLAN.seeds)
+    assert list(language.recorded(tmp_path)) == ["own-text", "own-text-reverse"]

@@ -31,6 +31,11 @@ class Lesson:
     temperature : float
     steps : tuple of int
         Lengths of the trainings, the best of which counts.
+
+    Examples
+    --------
+    >>> Lesson("labels-50", "labels", 50).steps
+    (200, 800)
     """
 
     name: str
@@ -55,6 +60,11 @@ class Road:
     reverse : bool
         Whether the divergence is the reverse one.
     sentences, steps : int
+
+    Examples
+    --------
+    >>> Road("own-text", "own").targets
+    'teacher'
     """
 
     name: str

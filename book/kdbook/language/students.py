@@ -28,6 +28,12 @@ class Batches(keras.utils.PyDataset):
         How many batches in an epoch, and sentences in a batch. The sentences are gone through
         pass after pass, each in an order of its own, whatever an epoch is.
     seed : int
+
+    Examples
+    --------
+    >>> batches = Batches(np.array([[3, 0]]), np.zeros((1, 2, 7)), steps=4, batch=5)
+    >>> len(batches), batches[0][0]["image"].shape
+    (4, (5, 2))
     """
 
     def __init__(self, tokens, said, weight=None, epochs=1, steps=1, batch=32, seed=0):

@@ -14,7 +14,13 @@ from kdlib.softening import softmax
 
 @keras.saving.register_keras_serializable(package="kdbook")
 class Positions(layers.Layer):
-    """Add to each place of a sequence a vector of its own, which is learned."""
+    """Add to each place of a sequence a vector of its own, which is learned.
+
+    Examples
+    --------
+    >>> Positions()(np.zeros((2, 5, 8))).shape[1:] == (5, 8)
+    True
+    """
 
     def build(self, shape):
         """Make a vector for each place."""

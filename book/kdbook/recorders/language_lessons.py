@@ -1,7 +1,7 @@
 """What soft targets of a known language are worth, recorded: the experiments of chapter 12.
 
-``python -m kdbook.recorders.language_lessons`` does what is left, seed by seed, and writes a line
-of JSON a run to ``book/kdbook/results/language.jsonl``; it can be stopped at any time. With
+``python -m kdbook.recorders language_lessons`` does what is left, seed by seed, and writes a line
+of JSON a run to ``results/language.jsonl``; it can be stopped at any time. With
 ``KERAS_BACKEND=jax`` it takes about two thirds of the time.
 
 All students of a seed start from the same weights and meet their sentences in the same order. Each
@@ -10,12 +10,8 @@ have the best cross-entropy on the words of 300 validation sentences: the same f
 truth is asked only for the score.
 """
 
-import argparse
 import dataclasses
-import datetime
 import functools
-import time
-from pathlib import Path
 
 import numpy as np
 
@@ -25,8 +21,7 @@ from kdbook.language.lessons import TARGETS
 from kdbook.language.markov import pairs
 from kdbook.language.students import Student, excess, new_weights
 from kdbook.language.transformer import transformer, write
-from kdbook.study import provenance
-from kdbook.study.record import RESULTS, Record
+from kdbook.recorders import program
 from kdlib.beyond import Term, reverse_kl
 
 
@@ -134,21 +129,13 @@ def _schooled(school, seed):
     return student.network.get_weights()
 
 
-def record(school, run):
-    """Do a run; return its line."""
-    started, start = datetime.datetime.now(datetime.UTC), time.perf_counter()
+def found(school, run):
+    """Do a run; return what its line says."""
     arm = PLAN.arm(run.arm)
-    found = (walk if isinstance(arm, Road) else learn)(school, arm, run.seed)
     return {
-        **run._asdict(),
         "settings": dataclasses.asdict(arm),
-        **found,
+        **(walk if isinstance(arm, Road) else learn)(school, arm, run.seed),
         "teachers": {name: _rounded(school.errors(name)) for name in TEACHERS},
-        "versions": provenance.versions(),
-        "device": provenance.device(),
-        "code": provenance.code_revision(),
-        "started": started.isoformat(timespec="milliseconds"),
-        "seconds": round(time.perf_counter() - start, 2),
     }
 
 
@@ -156,22 +143,7 @@ def _rounded(values):
     return np.round(np.asarray(values, float), 5).tolist()
 
 
-def main(arguments=None):
+def main(options):
     """Do what is left of the record."""
-    parser = argparse.ArgumentParser(
-        prog="python -m kdbook.recorders.language_lessons", description=__doc__
-    )
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the record")
-    parser.add_argument("--only", help="arms whose name begins so")
-    parser.add_argument("--seeds", type=int, nargs="+", default=PLAN.seeds)
-    options = parser.parse_args(arguments)
-    kept, school = Record(options.out, PLAN), School()
-    for run in runs():
-        wanted = run.seed in options.seeds and run.arm.startswith(options.only or "")
-        if wanted and run not in kept.runs():
-            kept.append(record(school, run))
-            kept.gather()
-
-
-if __name__ == "__main__":
-    main()
+    wanted, school = [run for run in runs() if run.arm.startswith(options.only or "")], School()
+    program.do_what_is_left(PLAN, wanted, lambda run: found(school, run), options)
