@@ -12,6 +12,7 @@ PROGRAMS = {
     "collapse": "the short trainings of chapter 07",
     "equal_seconds": "distillation online and from a cache, at equal seconds",
     "growth": "how costs grow with what is computed",
+    "language_lessons": "what the students of chapter 12 are taught from",
     "method_costs": "what a step of each method of chapter 09 costs",
 }
 """Each is the module of this room that does it, in its function ``main``."""
@@ -53,6 +54,7 @@ def _parser():
         "--costs", action="store_true", help="measure the costs, and no more"
     )
     each["growth"].add_argument("--only", help="one series; a wrong name lists all")
+    each["language_lessons"].add_argument("--only", help="lessons whose name begins so")
     _add_options_of_the_bench(each["bench"].add_argument)
     return parser
 
