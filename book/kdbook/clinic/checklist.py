@@ -1,6 +1,6 @@
 """The checklist of chapter 07: symptom, likely cause, and the test that decides.
 
-The chapter shows it, and ``book/checklist.md`` is the same as a page to print:
+``book/checklist.md`` is the page to print:
 ``python -m kdbook.clinic.checklist`` writes that page to standard output.
 """
 
@@ -28,8 +28,8 @@ ROWS = (
     Row(
         "1",
         "accuracy stands still at the share of the largest class",
-        "one answer everywhere: features that died in too large steps, a loss without a gradient, "
-        "or masks of other images",
+        "one answer everywhere: features that died in too large steps (a high rate, an optimiser "
+        "that was used before), a loss without a gradient, or masks of other images",
         "no class has more than 95 % of all answers: `answers.mean(axis=0).max() < 0.95`",
     ),
     Row(
@@ -142,7 +142,8 @@ HEAD = """# Checklist
 
 When a network does not learn what it should, go through this list from the top. Each test takes
 minutes, and each is explained, with the harm that it prevents, in
-[the post-mortem](../notebooks/07_post_mortem.ipynb). The numbers are those of its cases.
+[the post-mortem](../notebooks/07_post_mortem.ipynb), or, for cases 12, 13 and 16, on
+[the page for the curious](curious.md). The numbers are those of the cases.
 
 """
 
