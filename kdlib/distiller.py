@@ -24,7 +24,7 @@ class Distiller(NeutralDistiller):
     model object that you pass in is used as it is, not copied and not altered.
 
     Calling the Distiller calls the student. On TensorFlow the training step is written out, as a
-    reader meets it in the book; on JAX and PyTorch Keras' own step calls :meth:`compute_loss`,
+    reader meets it in the book; on JAX and PyTorch Keras' own step calls ``compute_loss``,
     which computes the same.
 
     Inputs may be a dictionary, ``{"image": images, "teacher_logits": logits}``, as
