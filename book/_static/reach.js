@@ -15,6 +15,10 @@
   function nameAsShown() {
     document.querySelectorAll(".search-button-field, details > summary")
       .forEach((part) => part.removeAttribute("aria-label"));
+    // The arrow beside a page of the menu shows nothing that could be read: it has the page's name.
+    for (const arrow of document.querySelectorAll("nav summary:has(> .toctree-toggle)")) {
+      arrow.setAttribute("aria-label", `Pages of ${arrow.closest("li").querySelector("a").textContent}`);
+    }
   }
 
   // A list of references whose entries do not say that they are items of a list is none.

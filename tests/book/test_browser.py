@@ -178,7 +178,7 @@ def test_on_paper_everything_folded_is_open(chrome, address):
         visit.page.emulate_media(media="print")
         assert solution.is_visible()
         heights = visit.page.evaluate(
-            "Array.from(document.querySelectorAll('details > :not(summary)'))"
+            "Array.from(document.querySelectorAll('article details > :not(summary)'))"
             ".map(part => part.getBoundingClientRect().height)"
         )
         assert len(heights) > 5 and min(heights) > 0
