@@ -46,8 +46,8 @@ class Case:
         rng = np.random.default_rng(3)
         draw = rng.normal(0, 2, (7, self.probe.classes)).astype(np.float32).astype(np.float64)
         self.students, self.teachers = draw[:2] / 2, draw[2:]
-        # Classes that the batch has: a loss may leave others out.
-        y, classes = self.probe.y, self.probe.classes
+        # Classes that the batch has: a loss may leave others out. One logit is a yes or no.
+        y, classes = self.probe.y, max(self.probe.classes, 2)
         ids = y.argmax(-1) if self.probe.one_hot else y
         kept = (ids >= 0) & (ids < classes)
         counts = np.bincount(ids[kept].astype(int).ravel(), minlength=classes)
@@ -77,7 +77,10 @@ class Case:
         student, found = self.students[0], {}
         for name, loss in _suspects.SOFT.items():
             each = [
-                _suspects.gradient(lambda z, t=t, f=loss: f(t, z, temperature), student)
+                _suspects.gradient(
+                    lambda z, t=t, f=loss: f(_suspects.both(t), _suspects.both(z), temperature),
+                    student,
+                )
                 for t in self.teachers
             ]
             found[name] = np.stack(each[1:]) - each[0]
@@ -105,7 +108,7 @@ class Case:
         for name, loss in _suspects.HARD.items():
             one, other = (
                 np.stack([
-                    _suspects.gradient(lambda z, f=loss, c=label: f(z, c), student)
+                    _suspects.gradient(lambda z, f=loss, c=label: f(_suspects.both(z), c), student)
                     for student in self.students
                 ])
                 for label in self.labels
@@ -119,7 +122,9 @@ class Case:
         if name is None:
             return None
         loss, label = _suspects.HARD[name], self.labels[0]
-        return factor * _suspects.gradient(lambda z: loss(z, label), self.students[0])
+        return factor * _suspects.gradient(
+            lambda z: loss(_suspects.both(z), label), self.students[0]
+        )
 
     @functools.cached_property
     def growth(self):

@@ -91,6 +91,34 @@ def sample_weights(case):
     return Finding(name, "failed", text, remedy, measured)
 
 
+def labels_outside(case):
+    """Check that a label that is no class is an error, and of no account at weight 0."""
+    name, probe = "labels outside the classes", case.probe
+    if probe.one_hot or np.issubdtype(probe.y.dtype, np.bool_) or not probe.y.size:
+        return Finding(name, "not applicable", "the labels are no class ids")
+    label = max(255, probe.classes)
+    if probe.y.dtype.kind != "f" and np.iinfo(probe.y.dtype).max < label:
+        return Finding(name, "not applicable", f"the labels' type holds no {label}")
+    counted = probe.spoiled(label, None)
+    ignored = "" if case.weight_error else probe.spoiled(label, 1.0)
+    wrong = []
+    if counted != "error":
+        how = "gives a student of NaN" if counted == "NaN" else "goes unnoticed"
+        wrong.append(f"a label of {label} {how}")
+    if ignored == "NaN":
+        wrong.append(f"a label of {label} gives a student of NaN even where its weight is 0")
+    if not wrong:
+        text = f"a label of {label} is an error" + (
+            ", and of no account where its weight is 0" if ignored == "silence" else ""
+        )
+        return Finding(name, "passed", text)
+    remedy = (
+        "compilers drop the check that Keras makes: put a class where the weight is 0, and look "
+        "at the range of all other labels before the loss."
+    )
+    return Finding(name, "failed", "; ".join(wrong), remedy)
+
+
 def _weights(case):
     everywhere = np.ones_like(case.probe.weight)
     first = everywhere.copy()
@@ -131,4 +159,4 @@ def _share(case, full, left):
     return float(np.linalg.norm(left) / np.linalg.norm(full))
 
 
-ALL = (label_loss, alpha_ends, sample_weights)
+ALL = (label_loss, alpha_ends, sample_weights, labels_outside)

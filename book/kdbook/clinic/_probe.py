@@ -87,6 +87,27 @@ class Probe:
                 self.teacher_changes[v.path] = v
         return moved
 
+    def spoiled(self, label, weight):
+        """Train as compiled on a batch with a label that is no class; say what came of it.
+
+        Returns "error", "NaN" if a weight of the student is one now, or "silence".
+        """
+        y, model = self.y.copy(), self.distiller
+        y.reshape(-1)[0] = label
+        weight = None if weight is None else np.where(y == label, 0, np.float32(weight))
+        kept, model.run_eagerly = model.run_eagerly, self._attributes["run_eagerly"]
+        model.optimizer, model.train_function = Recorder(), None
+        try:
+            model.fit(self.x, y, sample_weight=weight, batch_size=len(y), verbose=0)
+        except Exception:  # whatever it is, nobody can overlook it
+            return "error"
+        finally:
+            moved = [value(v) for v in self.student.variables]
+            model.run_eagerly, model.train_function = kept, None
+            self.restore()
+        finite = all(np.isfinite(each).all() for each in moved if each.dtype.kind == "f")
+        return "silence" if finite else "NaN"
+
     def evaluate(self):
         """Evaluate the batch; return the variables of either network that this changed."""
         before = [(v, value(v)) for v in (*self.student.variables, *self.teacher.variables)]
@@ -193,8 +214,9 @@ class Probe:
             self.set_logits(role, logits)
             found = np.asarray(self._output(role), dtype=np.float64)
             self.restore()
+            ends = (logits, softmax(logits)) if self.classes > 1 else (logits, _sigmoid(logits))
             if found.shape[-1] != self.classes or not any(
-                np.allclose(found, wanted, atol=0.02) for wanted in (logits, softmax(logits))
+                np.allclose(found, wanted, atol=0.02) for wanted in ends
             ):
                 return f"the {role} returns neither logits nor a softmax of them, classes last"
         return ""
@@ -209,6 +231,10 @@ def _tensors(arrays):
         return keras.ops.convert_to_tensor(a, dtype)
 
     return None if arrays is None else keras.tree.map_structure(convert, arrays)
+
+
+def _sigmoid(logits):
+    return 1 / (1 + np.exp(-logits))
 
 
 def head(model):

@@ -53,6 +53,17 @@ HARD = {
 """Losses on the labels, by name: functions of the student's logits and the class of the label."""
 
 
+def both(logits):
+    """Return the logits as a softmax has them: one logit is that of yes, and no has 0.
+
+    Examples
+    --------
+    >>> both(np.array([2.0]))
+    array([0., 2.])
+    """
+    return np.array([0.0, logits[0]]) if len(logits) == 1 else logits
+
+
 def gradient(function, z, step=1e-5):
     """Return the gradient of a function of one vector, by central differences."""
     units = np.eye(len(z)) * step
