@@ -94,29 +94,45 @@ def sample_weights(case):
 def labels_outside(case):
     """Check that a label that is no class is an error, and of no account at weight 0."""
     name, probe = "labels outside the classes", case.probe
-    if probe.one_hot or np.issubdtype(probe.y.dtype, np.bool_) or not probe.y.size:
-        return Finding(name, "not applicable", "the labels are no class ids")
-    label = max(255, probe.classes)
-    if probe.y.dtype.kind != "f" and np.iinfo(probe.y.dtype).max < label:
-        return Finding(name, "not applicable", f"the labels' type holds no {label}")
-    counted = probe.spoiled(label, None)
-    ignored = "" if case.weight_error else probe.spoiled(label, 1.0)
+    label, reason = _no_class(probe)
+    if reason:
+        return Finding(name, "not applicable", reason)
+    y, weight = probe.y.copy(), None if probe.weight is None else np.ones_like(probe.weight)
+    y.reshape(-1)[0] = label
+    batches = [(probe.y, weight), (y, weight)]
+    if weight is not None:
+        left_out = weight.copy()
+        left_out.reshape(-1)[0] = 0
+        batches.append((y, left_out))
+    usual, counted, *ignored = probe.compiled(*batches)
+    if usual != "silence":
+        text = f"as compiled, a step at rate 1 on the labels of the batch ends in {usual}"
+        return Finding(name, "not applicable", text)
     wrong = []
     if counted != "error":
         how = "gives a student of NaN" if counted == "NaN" else "goes unnoticed"
         wrong.append(f"a label of {label} {how}")
-    if ignored == "NaN":
+    if ignored == ["NaN"]:
         wrong.append(f"a label of {label} gives a student of NaN even where its weight is 0")
     if not wrong:
-        text = f"a label of {label} is an error" + (
-            ", and of no account where its weight is 0" if ignored == "silence" else ""
-        )
+        text = f"a label of {label} is an error"
+        text += ", and of no account where its weight is 0" if ignored == ["silence"] else ""
         return Finding(name, "passed", text)
     remedy = (
         "compilers drop the check that Keras makes: put a class where the weight is 0, and look "
         "at the range of all other labels before the loss."
     )
     return Finding(name, "failed", "; ".join(wrong), remedy)
+
+
+def _no_class(probe):
+    """Return a label that is no class, and why there can be none, or an empty string."""
+    label, dtype = max(255, probe.classes), probe.y.dtype
+    if probe.one_hot or dtype.kind == "b":
+        return label, "the labels are no class ids"
+    if dtype.kind != "f" and np.iinfo(dtype).max < label:
+        return label, f"{dtype} holds no {label}"
+    return label, ""
 
 
 def _weights(case):

@@ -87,23 +87,26 @@ class Probe:
                 self.teacher_changes[v.path] = v
         return moved
 
-    def spoiled(self, label, weight):
-        """Train as compiled on a batch with a label that is no class; say what came of it.
+    def compiled(self, *batches):
+        """Train on each (y, weight) as the Distiller was compiled; say what came of each.
 
-        Returns "error", "NaN" if a weight of the student is one now, or "silence".
+        "error"; "NaN" if a weight of the student is one now; or "silence".
         """
-        y, model = self.y.copy(), self.distiller
-        y.reshape(-1)[0] = label
-        weight = None if weight is None else np.where(y == label, 0, np.float32(weight))
+        model = self.distiller
         kept, model.run_eagerly = model.run_eagerly, self._attributes["run_eagerly"]
         model.optimizer, model.train_function = Recorder(), None
         try:
-            model.fit(self.x, y, sample_weight=weight, batch_size=len(y), verbose=0)
+            return [self._outcome(*batch) for batch in batches]
+        finally:
+            model.run_eagerly, model.train_function = kept, None
+
+    def _outcome(self, y, weight):
+        try:
+            self.distiller.fit(self.x, y, sample_weight=weight, batch_size=len(y), verbose=0)
         except Exception:  # whatever it is, nobody can overlook it
             return "error"
         finally:
             moved = [value(v) for v in self.student.variables]
-            model.run_eagerly, model.train_function = kept, None
             self.restore()
         finite = all(np.isfinite(each).all() for each in moved if each.dtype.kind == "f")
         return "silence" if finite else "NaN"
@@ -210,15 +213,17 @@ class Probe:
         if len(set(sizes.values())) != 1:
             return f"the networks have different numbers of classes: {sizes}"
         logits = np.linspace(-1, 2, self.classes)
+        end, shares = "a softmax", softmax(logits)
+        if self.classes == 1:
+            end, shares = "a sigmoid", 1 / (1 + np.exp(-logits))
         for role in self.heads:
             self.set_logits(role, logits)
             found = np.asarray(self._output(role), dtype=np.float64)
             self.restore()
-            ends = (logits, softmax(logits)) if self.classes > 1 else (logits, _sigmoid(logits))
             if found.shape[-1] != self.classes or not any(
-                np.allclose(found, wanted, atol=0.02) for wanted in ends
+                np.allclose(found, wanted, atol=0.02) for wanted in (logits, shares)
             ):
-                return f"the {role} returns neither logits nor a softmax of them, classes last"
+                return f"the {role} returns neither logits nor {end} of them, classes last"
         return ""
 
 
@@ -231,10 +236,6 @@ def _tensors(arrays):
         return keras.ops.convert_to_tensor(a, dtype)
 
     return None if arrays is None else keras.tree.map_structure(convert, arrays)
-
-
-def _sigmoid(logits):
-    return 1 / (1 + np.exp(-logits))
 
 
 def head(model):

@@ -35,6 +35,9 @@ def shift_of_logits(case):
     name, reason = "shift of the logits", _missing(case)
     if reason or case.soft_kind[0] == "squared logits":
         return Finding(name, "not applicable", reason or _unnamed(case))
+    if case.probe.classes == 1:
+        text = "one logit is measured against 0: a constant added to it is another answer"
+        return Finding(name, "not applicable", text)
     teachers, student = case.teachers, case.students[0]
     moved = case.probe.gradient(teachers[1] + 10, student, case.labels[0]) - case.base[1]
     share = float(np.linalg.norm(moved) / np.linalg.norm(case.soft))
