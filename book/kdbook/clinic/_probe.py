@@ -194,7 +194,8 @@ class Probe:
     @property
     def classes(self):
         """Number of classes."""
-        return int(self.heads["student"].bias.shape[0])
+        head = self.heads["student"]
+        return int(self._output("student").shape[-1] if head is None else head.bias.shape[0])
 
     @property
     def one_hot(self):
