@@ -301,11 +301,18 @@ def test_mistakes_on_the_command_line_are_told(tmp_path, capsys, arguments, mess
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize("arguments", [["--trials", "0"], ["--workers", "many"], ["--crop", "-1"]])
-def test_numbers_that_are_none_are_told(capsys, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--trials", "0"], "'0' came; expected 1 or more"),
+        (["--workers", "many"], "'many' came; expected 1 or more"),
+        (["--crop", "-1"], "'-1' came; expected a multiple of 16"),
+    ],
+)
+def test_numbers_that_are_none_are_told(capsys, arguments, message):
     with pytest.raises(SystemExit):
         run(*arguments)
-    assert "is no number of these; expected 1 or more" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_stopped_command_says_how_to_go_on(tmp_path, monkeypatch, capsys):

@@ -217,7 +217,7 @@ def test_only_the_first_process_writes_and_a_failed_write_costs_nothing(tmp_path
     assert list((tmp_path / "b").iterdir()) == [kept]
     before = kept.read_bytes()
 
-    def save_weights(path, overwrite):
+    def save_weights(path):
         path.write_bytes(b"half")
         raise RuntimeError("another process is lost")
 
