@@ -13,22 +13,11 @@ _made = 0
 def check(claim, passed):
     """Print the claim with a tick if it holds; stop the chapter if it does not.
 
-    Parameters
-    ----------
-    claim : str
-        What is claimed, as a plain sentence.
-    passed : bool
-        Whether it holds. A NumPy boolean will do; an array will not.
+    - ``claim``: what is claimed, as a plain sentence.
+    - ``passed``: whether it holds. A NumPy boolean will do; an array will not.
+    - ``AssertionError`` if the claim does not hold.
+    - ``ValueError`` if ``passed`` is not one true or false value.
 
-    Raises
-    ------
-    AssertionError
-        If the claim does not hold.
-    ValueError
-        If ``passed`` is not one true or false value.
-
-    Examples
-    --------
     >>> check("two and two make four", 2 + 2 == 4)
     ✓ two and two make four
     """
@@ -48,18 +37,9 @@ def finish(expected):
 
     Starts the count anew, for the next chapter in the same kernel.
 
-    Parameters
-    ----------
-    expected : int
-        The number of :func:`check` calls that the chapter makes from top to bottom.
+    - ``expected``: the number of :func:`check` calls that the chapter makes from top to bottom.
+    - ``AssertionError`` if another number of checks ran, for example because cells were skipped.
 
-    Raises
-    ------
-    AssertionError
-        If another number of checks ran, for example because cells were skipped.
-
-    Examples
-    --------
     >>> from kdbook import checks
     >>> checks._made = 0  # as in a fresh kernel
     >>> check("one claim", True)
@@ -82,23 +62,13 @@ def self_check(answer, expected, *, rtol=1e-3, mistakes=None):
 
     Never raises for a wrong answer: an exercise must not stop the chapter.
 
-    Parameters
-    ----------
-    answer : number, array, str, bool or None
-        None means "not answered yet".
-    expected : number, array, str or bool
-        The right answer. Numbers are compared within ``rtol``.
-    rtol : float
-        Relative tolerance for numbers.
-    mistakes : list of (wrong, str) pairs or dict, optional
-        Wrong answers that one is likely to give, with what went wrong in each.
+    - ``answer``: number, array, str, bool or None. None means "not answered yet".
+    - ``expected``: number, array, str or bool. The right answer. Numbers are compared within
+      ``rtol``.
+    - ``rtol``: relative tolerance for numbers.
+    - ``mistakes``: list of (wrong, str) pairs or dict. Wrong answers that one is likely to give,
+      with what went wrong in each.
 
-    Returns
-    -------
-    None
-
-    Examples
-    --------
     >>> self_check(None, 0.5)
     Not answered yet: replace None by your answer and run the cell again.
     >>> self_check(0.5, 0.5)

@@ -8,14 +8,8 @@ import kdlib
 def parser(name, description):
     """Return a parser of arguments that knows ``--help`` and ``--version``.
 
-    Parameters
-    ----------
-    name : str
-        Of the module that Python is told to run.
-    description : str
+    - ``name``: of the module that Python is told to run.
 
-    Examples
-    --------
     >>> parser("kdbook.study", "Run the recorded experiments.").prog
     'python -m kdbook.study'
     """
@@ -27,8 +21,6 @@ def parser(name, description):
 def count(text):
     """Read a number of things from the command line: an integer of 1 or more.
 
-    Examples
-    --------
     >>> count("8")
     8
     """
@@ -38,8 +30,6 @@ def count(text):
 def side(text):
     """Read the height and width of an image from the command line: a multiple of 16.
 
-    Examples
-    --------
     >>> side("256")
     256
     """
@@ -49,8 +39,6 @@ def side(text):
 def seed(text):
     """Read a seed from the command line: an integer from 0 to 2**32 - 1.
 
-    Examples
-    --------
     >>> seed("0")
     0
     """

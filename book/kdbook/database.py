@@ -28,27 +28,14 @@ DRIVERS = {
 def storage(url, beat, stale, retry=None):
     """Open a database; make its tables if there are none.
 
-    Parameters
-    ----------
-    url : str
-        As SQLAlchemy reads it: ``sqlite:///FILE``, ``postgresql://...``.
-    beat, stale : int
-        Seconds between two signs of life of a worker, and until a silent one counts as dead.
-    retry : callable, optional
-        Called with the study and the trial of a dead worker.
-
-    Returns
-    -------
-    optuna.storages.RDBStorage
-
-    Raises
-    ------
-    ValueError
-        If the URL is none.
-    ImportError
-        If the package that talks to such a database is missing.
-    ConnectionError
-        If the database does not answer, or the file is none of a database.
+    - ``url``: as SQLAlchemy reads it: ``sqlite:///FILE``, ``postgresql://...``.
+    - ``beat``, ``stale``: seconds between two signs of life of a worker, and until a silent one
+      counts as dead.
+    - ``retry``: called with the study and the trial of a dead worker.
+    - Returns optuna.storages.RDBStorage.
+    - ``ValueError`` if the URL is none.
+    - ``ImportError`` if the package that talks to such a database is missing.
+    - ``ConnectionError`` if the database does not answer, or the file is none of a database.
     """
     # Seconds that a writer of SQLite waits for another one.
     sqlite = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
@@ -92,8 +79,6 @@ def storage(url, beat, stale, retry=None):
 def shown(url):
     """Return a URL without its password.
 
-    Examples
-    --------
     >>> shown("postgresql://me:secret@host/study")
     'postgresql://me:***@host/study'
     """

@@ -13,16 +13,11 @@ _QUIET = 1e-4  # a share of the gradient below which float32 cannot tell an effe
 class Case:
     """The measurements behind the checks.
 
-    Parameters
-    ----------
-    probe : Probe
-        Entered.
-    temperature, alpha : Option
-        Where T and alpha are kept, at a value that tells faults apart.
-    why_not : str
-        Why the logits cannot be set; empty if they can.
-    weight_error : str
-        Why a step with sample weights is impossible; empty if it is possible.
+    - ``probe``: Probe. Entered.
+    - ``temperature``, ``alpha``: Option. Where T and alpha are kept, at a value that tells faults
+      apart.
+    - ``why_not``: why the logits cannot be set; empty if they can.
+    - ``weight_error``: why a step with sample weights is impossible; empty if it is possible.
     """
 
     def __init__(self, probe, temperature, alpha, why_not, weight_error=""):

@@ -56,8 +56,6 @@ HARD = {
 def both(logits):
     """Return the logits as a softmax has them: one logit is that of yes, and no has 0.
 
-    Examples
-    --------
     >>> both(np.array([2.0]))
     array([0., 2.])
     """

@@ -12,8 +12,6 @@ from typing import NamedTuple
 class Row(NamedTuple):
     """One case: its number in chapter 07, symptom and likely cause in words, and a test.
 
-    Examples
-    --------
     >>> ROWS[1].cause
     'the temperature divides probabilities, not logits'
     """
@@ -176,8 +174,6 @@ COLUMNS = ("case", "symptom", "likely cause", "test")
 def table():
     """Return the checklist as an HTML table.
 
-    Examples
-    --------
     >>> table().count("<tr>") == 1 + len(ROWS)
     True
     """
@@ -192,8 +188,6 @@ def table():
 def page():
     """Return ``book/checklist.md``.
 
-    Examples
-    --------
     >>> "# Checklist" in page().splitlines()
     True
     """

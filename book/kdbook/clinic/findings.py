@@ -9,21 +9,12 @@ _MARKS = {"passed": "✓", "failed": "✗", "not applicable": "–"}
 class Finding:
     """The result of one check.
 
-    Attributes
-    ----------
-    name : str
-        Of the check, such as ``"teacher's weights"``.
-    outcome : str
-        ``"passed"``, ``"failed"`` or ``"not applicable"``.
-    message : str
-        What was measured, or why nothing could be.
-    remedy : str
-        How to mend it; empty unless the check failed.
-    measured : dict of str to float
-        The numbers behind the message.
+    - ``name``: of the check, such as ``"teacher's weights"``.
+    - ``outcome``: ``"passed"``, ``"failed"`` or ``"not applicable"``.
+    - ``message``: what was measured, or why nothing could be.
+    - ``remedy``: how to mend it; empty unless the check failed.
+    - ``measured``: dict of str to float. The numbers behind the message.
 
-    Examples
-    --------
     >>> print(Finding("temperature", "failed", "T = 1 and T = 4 give the same.", "Use it."))
     ✗ temperature: T = 1 and T = 4 give the same.
         Mend: Use it.
@@ -45,15 +36,9 @@ class Finding:
 class Report:
     """The results of all checks of one Distiller; printing it gives them as text.
 
-    Attributes
-    ----------
-    title : str
-        What was checked.
-    findings : tuple of Finding
-        In the order of the checks.
+    - ``title``: what was checked.
+    - ``findings``: tuple of Finding. In the order of the checks.
 
-    Examples
-    --------
     >>> report = Report("a Distiller", (Finding("two networks", "passed", "they share nothing"),))
     >>> report.failed, report["two networks"].outcome
     ((), 'passed')

@@ -18,21 +18,13 @@ def the_collapse(split, judged, steps=400, crop=64, seed=0):
     network without normalisation, Adam at a constant rate, batches of 9, the same weights at first,
     and the same crops.
 
-    Parameters
-    ----------
-    split : kdlib.data.Split
-        Its training patches are learned from.
-    judged : kdlib.data.Patches
-        All are scored; the first, the middle and the last one are shown, every second pixel.
-    steps, crop, seed : int
-        As for :class:`kdbook.recorders.collapse.Setting`.
-
-    Returns
-    -------
-    dict
-        ``runs``: for each ``accuracy``, ``mean_iou``, ``largest`` (share of the most frequent
-        answer) and its class ``answer``, and the packed answers of each shown patch in ``maps``,
-        after each of the ``step``.
+    - ``split``: kdlib.data.Split. Its training patches are learned from.
+    - ``judged``: all are scored; the first, the middle and the last one are shown, every second
+      pixel.
+    - ``steps``, ``crop``, ``seed``: as for :class:`kdbook.recorders.collapse.Setting`.
+    - Returns dict: ``runs``: for each ``accuracy``, ``mean_iou``, ``largest`` (share of the most
+      frequent answer) and its class ``answer``, and the packed answers of each shown patch in
+      ``maps``, after each of the ``step``.
     """
     shown = judged.take([0, len(judged) // 2, len(judged) - 1])
     runs = {}

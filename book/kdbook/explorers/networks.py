@@ -20,20 +20,10 @@ NETWORKS = {
 def temperature(teacher, patches):
     """Return the data of what a teacher says about each pixel of a patch.
 
-    Parameters
-    ----------
-    teacher : keras.Model
-        Any U-Net of kdlib for the six classes.
-    patches : kdlib.data.Patches
-        The first one is shown. Every second pixel of every second row is kept.
+    - ``teacher``: any U-Net of kdlib for the six classes.
+    - ``patches``: the first one is shown. Every second pixel of every second row is kept.
+    - Returns dict: a logit is ``low + step * byte``: stored in steps of 1/255 of their range.
 
-    Returns
-    -------
-    dict
-        A logit is ``low + step * byte``: stored in steps of 1/255 of their range.
-
-    Examples
-    --------
     >>> from kdlib import recipes
     >>> patches = data.cut(data.synthetic.city(n_images=1, size=64), size=32)
     >>> temperature(recipes.build("teacher"), patches)["side"]
@@ -62,26 +52,13 @@ def temperature(teacher, patches):
 def teacher_and_student(networks, patches):
     """Return the data of the swipe: what networks say about patches, beside the labels.
 
-    Parameters
-    ----------
-    networks : dict of str to keras.Model
-        The networks under their names, which are among :data:`NETWORKS`, the teacher first.
-    patches : kdlib.data.Patches
-        Every second pixel of every second row is kept.
+    - ``networks``: dict of str to keras.Model. The networks under their names, which are among
+      :data:`NETWORKS`, the teacher first.
+    - ``patches``: every second pixel of every second row is kept.
+    - Returns dict: for each patch ``photograph``, ``alt``, and the ``layers``: the classes of the
+      labels and of each network, packed by :func:`pack`.
+    - ``ValueError`` if a name is not among :data:`NETWORKS`, or the teacher is not the first.
 
-    Returns
-    -------
-    dict
-        For each patch ``photograph``, ``alt``, and the ``layers``: the classes of the labels
-        and of each network, packed by :func:`pack`.
-
-    Raises
-    ------
-    ValueError
-        If a name is not among :data:`NETWORKS`, or the teacher is not the first.
-
-    Examples
-    --------
     >>> from kdlib import recipes
     >>> patches = data.cut(data.synthetic.city(n_images=1, size=64), size=32)
     >>> made = teacher_and_student({"teacher": recipes.build("teacher")}, patches)
@@ -113,20 +90,11 @@ def teacher_and_student(networks, patches):
 def count_right(labels, first, second, void=data.VOID):
     """Return how many pixels both, only the first, only the second, and none gets right.
 
-    Parameters
-    ----------
-    labels, first, second : array of int, of one shape
-        The true classes, and the answers of two networks.
-    void : int
-        Label whose pixels do not count.
+    - ``labels``, ``first``, ``second``: array of int, of one shape. The true classes, and the
+      answers of two networks.
+    - ``void``: label whose pixels do not count.
+    - Returns list of int: four counts.
 
-    Returns
-    -------
-    list of int
-        Four counts.
-
-    Examples
-    --------
     >>> count_right([0, 0, 1, 1, 5], [0, 0, 0, 0, 0], [0, 1, 1, 0, 0])
     [1, 1, 1, 1]
     """

@@ -43,20 +43,11 @@ def gradients(pixel, alpha, temperature):
 
     The first is alpha (q - [i = y]), the second (1 - alpha) T (q(T) - p(T)).
 
-    Parameters
-    ----------
-    pixel : dict
-        ``label``, a class name, and the logits of ``teacher`` and ``student``, as in
-        :data:`PIXELS`.
-    alpha, temperature : float
-        α from 0 to 1, and T > 0.
+    - ``pixel``: ``label``, a class name, and the logits of ``teacher`` and ``student``, as in
+      :data:`PIXELS`.
+    - ``alpha``, ``temperature``: α from 0 to 1, and T > 0.
+    - Returns hard, soft : numpy.ndarray, shape (n_classes,).
 
-    Returns
-    -------
-    hard, soft : numpy.ndarray, shape (n_classes,)
-
-    Examples
-    --------
     >>> hard, soft = gradients(PIXELS[0], alpha=0, temperature=4)
     >>> hard.tolist()
     [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
@@ -71,13 +62,8 @@ def gradients(pixel, alpha, temperature):
 def two_objectives(pixels=PIXELS):
     """Return the data of the pushes of label and teacher at one pixel.
 
-    Parameters
-    ----------
-    pixels : sequence of dict
-        As :data:`PIXELS`.
+    - ``pixels``: sequence of dict. As :data:`PIXELS`.
 
-    Examples
-    --------
     >>> two_objectives()["pixels"][0]["label"]
     2
     """

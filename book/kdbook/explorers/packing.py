@@ -15,8 +15,6 @@ _LONGEST = 32
 def class_colors():
     """Return the part that most data begin with: names and colours of the classes, in order.
 
-    Examples
-    --------
     >>> class_colors()["classes"][:3]
     ['Building', 'Land', 'Road']
     """
@@ -28,8 +26,6 @@ def pack(labels):
 
     The upper three bits of a byte are the class, the lower five the length less one.
 
-    Examples
-    --------
     >>> pack(np.array([[1, 1], [1, 4]]))
     'IoA='
     >>> unpack("IoA=", 2).tolist()
@@ -49,8 +45,6 @@ def pack(labels):
 def unpack(text, side):
     """Return what :func:`pack` packed: uint8, shape (height, side).
 
-    Examples
-    --------
     >>> unpack("IoA=", 2).tolist()
     [[1, 1], [1, 4]]
     """
@@ -61,8 +55,6 @@ def unpack(text, side):
 def photograph(pixels):
     """Return RGB pixels, uint8 of shape (height, width, 3), as the address of a small JPEG.
 
-    Examples
-    --------
     >>> photograph(np.zeros((16, 16, 3), "uint8")).partition(",")[0]
     'data:image/jpeg;base64'
     """
@@ -74,8 +66,6 @@ def photograph(pixels):
 def in_words(labels):
     """Return the shares of the classes as text, the largest first.
 
-    Examples
-    --------
     >>> in_words(np.array([[1, 1], [1, 2]]))
     'Land 75 %, Road 25 %'
     """
@@ -87,8 +77,6 @@ def in_words(labels):
 def described(pixels, labels):
     """Return a patch as the data hold it: its ``photograph``, and its classes in words, ``alt``.
 
-    Examples
-    --------
     >>> described(np.zeros((16, 16, 3), "uint8"), np.ones((16, 16), int))["alt"]
     'A satellite photograph. Labelled: Land 100 %.'
     """

@@ -11,27 +11,14 @@ SOUND, COLLAPSED = "#3B2E7E", "#C2185B"
 def seed_dots(panels, collapsed, log=()):
     """Draw one dot for each training: a row for each setting, a panel for each quantity.
 
-    Parameters
-    ----------
-    panels : dict of str to dict of str to sequence of float
-        Quantity with its unit, and for each setting, from the top down, a value for each seed. A
-        logarithmic panel moves values of 0 to its left edge.
-    collapsed : dict of str to sequence of bool
-        For each setting and seed, whether the training collapsed: drawn as a cross, not a dot.
-    log : sequence of str
-        The panels whose axis is logarithmic.
+    - ``panels``: dict of str to dict of str to sequence of float. Quantity with its unit, and for
+      each setting, from the top down, a value for each seed. A logarithmic panel moves values of 0
+      to its left edge.
+    - ``collapsed``: dict of str to sequence of bool. For each setting and seed, whether the
+      training collapsed: drawn as a cross, not a dot.
+    - ``log``: sequence of str. The panels whose axis is logarithmic.
+    - ``ValueError`` if there is nothing to draw, or a setting has not as many values as flags.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to draw, or a setting has not as many values as flags.
-
-    Examples
-    --------
     >>> figure = seed_dots({"gradient": {"a": [0.1, 0.2], "b": [1, 2]}},
     ...                    {"a": [False, True], "b": [False, False]})
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]

@@ -10,29 +10,15 @@ from kdlib.metrics import paired_difference
 def learning_curves(panels, ylabel, references=None, log=False):
     """Draw how a score or loss goes from epoch to epoch, one panel below the other, on one scale.
 
-    Parameters
-    ----------
-    panels : dict of str to dict of str to array, shape (epochs,) or (seeds, epochs)
-        Title of each panel, and in it model name and values after each epoch. Several seeds give
-        thin lines, and their mean a thick one.
-    ylabel : str
-        What is drawn upwards, with its unit.
-    references : dict of str to float, optional
-        Values to compare with in all panels, such as ``{"constant predictor": 0.11}``.
-    log : bool
-        Whether the upward axis is logarithmic.
+    - ``panels``: dict of str to dict of str to array, shape (epochs,) or (seeds, epochs). Title of
+      each panel, and in it model name and values after each epoch. Several seeds give thin lines,
+      and their mean a thick one.
+    - ``ylabel``: what is drawn upwards, with its unit.
+    - ``references``: dict of str to float. Values to compare with in all panels, such as
+      ``{"constant predictor": 0.11}``.
+    - ``log``: whether the upward axis is logarithmic.
+    - ``ValueError`` if there is no panel, or a panel or curve is empty.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there is no panel, or a panel or curve is empty.
-
-    Examples
-    --------
     >>> figure = learning_curves({"validation": {"teacher": [0.3, 0.5, 0.6]}}, "mean IoU")
     >>> figure.axes[0].get_title(loc="left")
     'validation'
@@ -71,22 +57,10 @@ def _curve(axes, name, seeds):
 def reliability_diagram(curves):
     """Draw how often models are right when they are so and so sure, and how sure they are.
 
-    Parameters
-    ----------
-    curves : dict of str to kdlib.metrics.Reliability
-        Model name, and its curve from :func:`kdlib.metrics.reliability_curve`.
+    - ``curves``: dict of str to kdlib.metrics.Reliability. Model name, and its curve from
+      :func:`kdlib.metrics.reliability_curve`.
+    - ``ValueError`` if there are no curves.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there are no curves.
-
-    Examples
-    --------
     >>> from kdlib.metrics import reliability_curve
     >>> curve = reliability_curve([0, 1], [[0.9, 0.1], [0.8, 0.2]])
     >>> len(reliability_diagram({"teacher": curve}).axes)
@@ -117,28 +91,13 @@ def reliability_diagram(curves):
 def paired_differences(pairs, xlabel, confidence=0.95):
     """Draw the differences between two methods over the same seeds, with their intervals.
 
-    Parameters
-    ----------
-    pairs : dict of str to pair of arrays of float, shape (seeds,)
-        Name of the comparison, such as "distilled − from scratch", and the two lists of scores,
-        seed by seed.
-    xlabel : str
-        What the difference is of, with its unit.
-    confidence : float
-        Of the intervals: see :func:`kdlib.metrics.paired_difference`.
+    - ``pairs``: dict of str to pair of arrays of float, shape (seeds,). Name of the comparison,
+      such as "distilled − from scratch", and the two lists of scores, seed by seed.
+    - ``xlabel``: what the difference is of, with its unit.
+    - ``confidence``: of the intervals: see :func:`kdlib.metrics.paired_difference`.
+    - Returns a figure: a point for each seed, and below them the mean with its interval.
+    - ``ValueError`` if there are no pairs, or a pair has fewer than two seeds.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A point for each seed, and below them the mean with its interval.
-
-    Raises
-    ------
-    ValueError
-        If there are no pairs, or a pair has fewer than two seeds.
-
-    Examples
-    --------
     >>> figure = paired_differences({"B − A": ([0.52, 0.51], [0.50, 0.50])}, "mean IoU")
     >>> len(figure.axes)
     1

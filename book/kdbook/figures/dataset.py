@@ -19,28 +19,13 @@ SPLIT_COLORS = {
 def pictures(panels, columns=2, height=None, title=""):
     """Draw pictures in rows, each with its title.
 
-    Parameters
-    ----------
-    panels : list of (str, array of uint8, shape (height, width, 3))
-        Title and picture. A title may be empty.
-    columns : int
-        Pictures in a row.
-    height : float, optional
-        Of a row, in inches. By default so that a square picture fills it.
-    title : str
-        Stands above all.
+    - ``panels``: list of (str, array of uint8, shape (height, width, 3)). Title and picture. A
+      title may be empty.
+    - ``columns``: pictures in a row.
+    - ``height``: of a row, in inches. By default so that a square picture fills it.
+    - ``title``: stands above all.
+    - ``ValueError`` if there is no picture.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there is no picture.
-
-    Examples
-    --------
     >>> figure = pictures([("black", np.zeros((4, 4, 3), np.uint8))], columns=1)
     >>> len(figure.axes)
     1
@@ -65,20 +50,11 @@ def pictures(panels, columns=2, height=None, title=""):
 def images_with_masks(images, labels, titles):
     """Draw images, and beside each the class of every pixel in the colours of the book.
 
-    Parameters
-    ----------
-    images : sequence of arrays of uint8, shape (height, width, 3)
-    labels : sequence of arrays of int, shape (height, width)
-        Class ids, in the order of :data:`kdbook.figures.CLASS_COLORS`.
-    titles : sequence of str
-        One an image.
+    - ``images``: sequence of arrays of uint8, shape (height, width, 3).
+    - ``labels``: sequence of arrays of int, shape (height, width). Class ids, in the order of
+      :data:`kdbook.figures.CLASS_COLORS`.
+    - ``titles``: sequence of str. One an image.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Examples
-    --------
     >>> labels = np.zeros((4, 4), np.uint8)
     >>> figure = images_with_masks([np.zeros((4, 4, 3), np.uint8)], [labels], ["black"])
     >>> len(figure.axes)
@@ -107,18 +83,9 @@ def _legend(figure, colors, columns=3):
 def patch_grid(image, size):
     """Draw an image with the grid of its patches; what no patch holds is pale.
 
-    Parameters
-    ----------
-    image : array of uint8, shape (height, width, 3)
-    size : int
-        Height and width of a patch, in pixels.
+    - ``image``: array of uint8, shape (height, width, 3).
+    - ``size``: height and width of a patch, in pixels.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Examples
-    --------
     >>> figure = patch_grid(np.zeros((10, 10, 3), np.uint8), 4)
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['0, 0', '0, 1', '1, 0', '1, 1']
@@ -147,18 +114,9 @@ def patch_grid(image, size):
 def share_bars(shares):
     """Draw the share of each class as parts of a bar, one bar a group.
 
-    Parameters
-    ----------
-    shares : dict of str to array of float, shape (6,)
-        Name of each group and its shares, which sum to 1, in the order of
-        :data:`kdbook.figures.CLASS_COLORS`.
+    - ``shares``: dict of str to array of float, shape (6,). Name of each group and its shares,
+      which sum to 1, in the order of :data:`kdbook.figures.CLASS_COLORS`.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Examples
-    --------
     >>> figure = share_bars({"tile 1": [0.1, 0.5, 0.1, 0.1, 0.2, 0.0]})
     >>> figure.axes[0].get_xlabel()
     'share of the pixels, in percent'
@@ -186,19 +144,9 @@ def share_bars(shares):
 def split_maps(splits, image_set):
     """Draw which images give patches to which part, one map of tiles × parts a split.
 
-    Parameters
-    ----------
-    splits : dict of str to Split
-        Title and split.
-    image_set : ImageSet
-        The images that were split.
+    - ``splits``: dict of str to Split. Title and split.
+    - ``image_set``: ImageSet. The images that were split.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Examples
-    --------
     >>> from kdlib import data
     >>> city = data.synthetic.city(n_images=9, size=64)
     >>> figure = split_maps({"image": data.split(data.cut(city, 32), city)}, city)

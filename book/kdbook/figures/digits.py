@@ -19,28 +19,12 @@ CONTROLS = (("^", "-"), ("v", "--"), ("P", ":"), ("X", "-."))
 def soft_targets(images, probabilities, missing, titles):
     """Draw images of digits, and beside each what a teacher says about all classes.
 
-    Parameters
-    ----------
-    images : array of float, shape (n, height, width)
-        From 0 (paper) to 1 (ink).
-    probabilities : array of float, shape (n, n_classes)
-        The soft target of each image.
-    missing : int
-        The class whose bar is set apart.
-    titles : sequence of str
-        One for each image, from the top down.
+    - ``images``: array of float, shape (n, height, width). From 0 (paper) to 1 (ink).
+    - ``probabilities``: array of float, shape (n, n_classes). The soft target of each image.
+    - ``missing``: the class whose bar is set apart.
+    - ``titles``: sequence of str. One for each image, from the top down.
+    - ``ValueError`` if there is no image, or images, probabilities and titles differ in number.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there is no image, or images, probabilities and titles differ in number.
-
-    Examples
-    --------
     >>> figure = soft_targets(np.zeros((1, 8, 8)), [[0.1, 0.9]], missing=0, titles=["a 1"])
     >>> [text.get_text() for text in figure.axes[1].texts]
     ['10 %', '90 %']
@@ -80,30 +64,16 @@ def _target(axes, row, missing):
 def leads(panels, offsets, missing):
     """Draw by how much the best other class leads the missing one, a dot for each image.
 
-    Parameters
-    ----------
-    panels : dict of str to pair of arrays of float
-        Model name, and the leads (differences of logits) in the images of the missing digit and
-        in all others.
-    offsets : dict of str to float
-        Model name, and what the bias correction adds to the missing class's logit: images left of
-        it are given to that class.
-    missing : int
-        The digit, for the labels.
+    - ``panels``: dict of str to pair of arrays of float. Model name, and the leads (differences of
+      logits) in the images of the missing digit and in all others.
+    - ``offsets``: dict of str to float. Model name, and what the bias correction adds to the
+      missing class's logit: images left of it are given to that class.
+    - ``missing``: the digit, for the labels.
+    - Returns a figure: one panel for each model, on one scale. The dashed line is where the class
+      wins without a correction, the solid one where it wins with it.
+    - ``ValueError`` if there is no panel, a panel has no images of one kind, or an offset is
+      missing.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        One panel for each model, on one scale. The dashed line is where the class wins without a
-        correction, the solid one where it wins with it.
-
-    Raises
-    ------
-    ValueError
-        If there is no panel, a panel has no images of one kind, or an offset is missing.
-
-    Examples
-    --------
     >>> figure = leads({"student": ([0.5, 1.0], [4.0, 5.0])}, {"student": 2.0}, missing=3)
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['a 3', 'no 3']
@@ -137,28 +107,13 @@ def leads(panels, offsets, missing):
 def temperature_sweep(temperatures, curves, ylabel, references=None):
     """Draw a score against the temperature, one curve for each model.
 
-    Parameters
-    ----------
-    temperatures : sequence of float
-        Increasing, positive.
-    curves : dict of str to array, shape (seeds, temperatures)
-        Model name and scores, 0 to 1. Each seed is a small dot, their mean the curve.
-    ylabel : str
-        What the score is.
-    references : dict of str to float, optional
-        Scores that know no temperature, as horizontal lines.
+    - ``temperatures``: sequence of float. Increasing, positive.
+    - ``curves``: dict of str to array, shape (seeds, temperatures). Model name and scores, 0 to 1.
+      Each seed is a small dot, their mean the curve.
+    - ``ylabel``: what the score is.
+    - ``references``: dict of str to float. Scores that know no temperature, as horizontal lines.
+    - ``ValueError`` if there is no curve, or one has not a value for each temperature.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there is no curve, or one has not a value for each temperature.
-
-    Examples
-    --------
     >>> figure = temperature_sweep([1, 4], {"distilled student": [[0.6, 0.9]]}, "recall")
     >>> figure.axes[0].get_xlabel()
     'temperature T'
@@ -192,26 +147,12 @@ def temperature_sweep(temperatures, curves, ylabel, references=None):
 def by_digit(values, xlabel, reference=None):
     """Draw a score of several models for each missing digit: the mean, and the range of the seeds.
 
-    Parameters
-    ----------
-    values : dict of str to array of float, shape (n_digits, seeds)
-        Model name, and its scores, 0 to 1.
-    xlabel : str
-        What the score is.
-    reference : tuple of str and float, optional
-        Name and value of a vertical line.
+    - ``values``: dict of str to array of float, shape (n_digits, seeds). Model name, and its
+      scores, 0 to 1.
+    - ``xlabel``: what the score is.
+    - ``reference``: tuple of str and float. Name and value of a vertical line.
+    - ``ValueError`` if there is no model, or the models differ in their number of digits.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there is no model, or the models differ in their number of digits.
-
-    Examples
-    --------
     >>> figure = by_digit({"distilled student": [[0.8, 0.9], [0.7, 0.9]]}, "recall")
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['0', '1']

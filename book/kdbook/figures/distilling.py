@@ -11,27 +11,15 @@ PARTS = ("loss", "student_loss", "distillation_loss")
 def loss_parts(runs, parts=PARTS):
     """Draw the parts of the loss after each epoch, one panel below the other.
 
-    Parameters
-    ----------
-    runs : dict of str to dict of str to list of dict
-        Model name, as in :data:`kdbook.figures.MODEL_COLORS`, and for it the curves of
-        :class:`kdlib.recipes.FairCurves`: for "training", "validation" or both a list with what
-        ``evaluate`` gave after each epoch.
-    parts : sequence of str
-        Which entries of these to draw, in nats a pixel.
+    - ``runs``: dict of str to dict of str to list of dict. Model name, as in
+      :data:`kdbook.figures.MODEL_COLORS`, and for it the curves of
+      :class:`kdlib.recipes.FairCurves`: for "training", "validation" or both a list with what
+      ``evaluate`` gave after each epoch.
+    - ``parts``: sequence of str. Which entries of these to draw, in nats a pixel.
+    - Returns a figure: training patches with a dashed line, validation patches with a solid one.
+    - ``ValueError`` if there are no runs or no parts, a run has neither set, or an epoch lacks a
+      part.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Training patches with a dashed line, validation patches with a solid one.
-
-    Raises
-    ------
-    ValueError
-        If there are no runs or no parts, a run has neither set, or an epoch lacks a part.
-
-    Examples
-    --------
     >>> curves = {"validation": [{"student_loss": 1.0}, {"student_loss": 0.5}]}
     >>> figure = loss_parts({"distilled student": curves}, parts=["student_loss"])
     >>> figure.axes[0].get_title(loc="left")
@@ -70,27 +58,14 @@ def _line(axes, name, kind, values):
 def moving_teacher(held, moving, moving_from_original):
     """Draw the distance of student and teacher, step by step, with the teacher held and let loose.
 
-    Parameters
-    ----------
-    held : sequence of float
-        Loss at each step while the teacher stays as it is, in nats a pixel.
-    moving : sequence of float
-        Loss at each step while the optimizer moves the teacher too.
-    moving_from_original : sequence of float
-        The same student, measured against the teacher as it was before the first step.
+    - ``held``: sequence of float. Loss at each step while the teacher stays as it is, in nats a
+      pixel.
+    - ``moving``: sequence of float. Loss at each step while the optimizer moves the teacher too.
+    - ``moving_from_original``: sequence of float. The same student, measured against the teacher as
+      it was before the first step.
+    - Returns a figure: one logarithmic panel with three lines, named in the legend.
+    - ``ValueError`` if a line is empty, or the three differ in length.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        One logarithmic panel with three lines, named in the legend.
-
-    Raises
-    ------
-    ValueError
-        If a line is empty, or the three differ in length.
-
-    Examples
-    --------
     >>> figure = moving_teacher([1.0, 0.6], [1.0, 0.1], [1.0, 0.9])
     >>> len(figure.axes[0].lines)
     3

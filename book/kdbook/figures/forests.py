@@ -18,31 +18,16 @@ PANELS = {
 def forest(rows, scores, names=None, columns=2):
     """Draw what each arm of a study gains over its baseline, in several scores.
 
-    Parameters
-    ----------
-    rows : sequence of kdbook.study.arm_table.Row
-        As :func:`kdbook.study.arm_table.table` returns them.
-    scores : sequence of str
-        Which scores, one panel each: for example "mean IoU".
-    names : dict of str to str, optional
-        What an arm is called in the figure, and in which order the arms stand from the top down.
-        By default all that have a baseline, by their own names.
-    columns : int
-        Panels side by side.
+    - ``rows``: sequence of kdbook.study.arm_table.Row. As :func:`kdbook.study.arm_table.table`
+      returns them.
+    - ``scores``: sequence of str. Which scores, one panel each: for example "mean IoU".
+    - ``names``: dict of str to str. What an arm is called in the figure, and in which order the
+      arms stand from the top down. By default all that have a baseline, by their own names.
+    - ``columns``: panels side by side.
+    - Returns a figure: in each panel a dot for each seed, and the mean with its 95 % interval: a
+      filled diamond if the interval is on one side of 0, a hollow one if it is not.
+    - ``ValueError`` if there is no such score, or an arm has no interval in it.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        In each panel a dot for each seed, and the mean with its 95 % interval: a filled diamond if
-        the interval is on one side of 0, a hollow one if it is not.
-
-    Raises
-    ------
-    ValueError
-        If there is no such score, or an arm has no interval in it.
-
-    Examples
-    --------
     >>> from kdlib.metrics import paired_difference
     >>> from kdbook.study.arm_table import Row
     >>> a, b = (0.52, 0.51), (0.50, 0.50)
@@ -93,14 +78,9 @@ def _panel(axes, score, rows, found):
 def seed_differences(row, found):
     """Return the differences of a row to its baseline, seed by seed, NaN where there is none.
 
-    Parameters
-    ----------
-    row : kdbook.study.arm_table.Row
-    found : dict of (arm, score) to Row
-        Where the row of the baseline is.
+    - ``row``: kdbook.study.arm_table.Row.
+    - ``found``: dict of (arm, score) to Row. Where the row of the baseline is.
 
-    Examples
-    --------
     >>> from kdbook.study.arm_table import Row
     >>> scratch = Row("scratch", "mean IoU", (0.5, 0.25), (0, 1), None, None)
     >>> taught = Row("distilled", "mean IoU", (0.75, 0.5), (0, 2), "scratch", None)
@@ -119,26 +99,13 @@ def seed_differences(row, found):
 def strips(groups, xlabel):
     """Draw every run of some arms as a dot on one scale, in groups, with the mean of each arm.
 
-    Parameters
-    ----------
-    groups : dict of str to dict of str to sequence of float
-        ``{heading: {name: one value a run}}``, from the top down.
-    xlabel : str
-        What the values are.
+    - ``groups``: dict of str to dict of str to sequence of float. ``{heading: {name: one value a
+      run}}``, from the top down.
+    - ``xlabel``: what the values are.
+    - Returns a figure: a row for each name, in the colour and with the marker of that model: the
+      name up to its first comma, as in "teacher, few labels".
+    - ``ValueError`` if there is no row, or a row has no finite number.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A row for each name, in the colour and with the marker of that model: the name up to its
-        first comma, as in "teacher, few labels".
-
-    Raises
-    ------
-    ValueError
-        If there is no row, or a row has no finite number.
-
-    Examples
-    --------
     >>> figure = strips({"10 % of the labels": {"teacher": [0.6, 0.5]}}, "mean IoU")
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['10 % of the labels', 'teacher']

@@ -10,31 +10,16 @@ from kdbook.figures.sweep_maps import COLORS, MARKERS
 def maps(images, values, boundaries, titles, label, highest):
     """Draw each image, and beside it a map over its pixels with the class boundaries on top.
 
-    Parameters
-    ----------
-    images : sequence of arrays of uint8, shape (height, width, 3)
-    values : sequence of arrays of float, shape (height, width)
-        At least 0: for example the entropy of each pixel.
-    boundaries : sequence of arrays of bool, shape (height, width)
-        True where a line is to be drawn.
-    titles : sequence of str
-        One an image.
-    label : str
-        What the values are, with their unit.
-    highest : float
-        The end of the colour scale, above 0: that of all maps.
+    - ``images``: sequence of arrays of uint8, shape (height, width, 3).
+    - ``values``: sequence of arrays of float, shape (height, width). At least 0: for example the
+      entropy of each pixel.
+    - ``boundaries``: sequence of arrays of bool, shape (height, width). True where a line is to be
+      drawn.
+    - ``titles``: sequence of str. One an image.
+    - ``label``: what the values are, with their unit.
+    - ``highest``: the end of the colour scale, above 0: that of all maps.
+    - ``ValueError`` if there is no image, or a shape does not fit.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there is no image, or a shape does not fit.
-
-    Examples
-    --------
     >>> one = np.zeros((4, 4))
     >>> figure = maps([np.zeros((4, 4, 3), np.uint8)], [one], [one > 0], ["a"], "nats", 1.0)
     >>> figure.axes[0].get_title()
@@ -63,26 +48,12 @@ def maps(images, values, boundaries, titles, label, highest):
 def within(distances, shares, reference, xlabel="pixels from the nearest class boundary, at most"):
     """Draw which share of something lies within a distance, beside the share of the pixels.
 
-    Parameters
-    ----------
-    distances : sequence of float
-    shares : dict of str to sequence of float
-        A line each, from 0 to 1.
-    reference : sequence of float
-        The share of the pixels: a dashed line. What follows it does not mind the boundaries.
-    xlabel : str
+    - ``distances``: sequence of float.
+    - ``shares``: dict of str to sequence of float. A line each, from 0 to 1.
+    - ``reference``: sequence of float. The share of the pixels: a dashed line. What follows it does
+      not mind the boundaries.
+    - ``ValueError`` if a line has another length than the distances, or leaves 0 to 1.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a line has another length than the distances, or leaves 0 to 1.
-
-    Examples
-    --------
     >>> figure = within([0, 1], {"entropy": [0.5, 0.9]}, [0.2, 0.4])
     >>> [line.get_label() for line in figure.axes[0].lines]
     ['entropy', 'pixels']

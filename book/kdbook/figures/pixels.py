@@ -12,27 +12,13 @@ from kdbook.figures.style import DPI, WIDTH, styled
 def marked_pixels(image, places, reach=16):
     """Draw an image with a few of its pixels marked, and what lies around each of them.
 
-    Parameters
-    ----------
-    image : numpy.ndarray
-        uint8, shape (H, W, 3).
-    places : dict of str to tuple of int
-        Name of each pixel, and its (row, column), at least ``reach`` away from the border.
-    reach : int
-        How many pixels to each side of a marked one its close-up shows.
+    - ``image``: numpy.ndarray. uint8, shape (H, W, 3).
+    - ``places``: dict of str to tuple of int. Name of each pixel, and its (row, column), at least
+      ``reach`` away from the border.
+    - ``reach``: how many pixels to each side of a marked one its close-up shows.
+    - Returns a figure: the image above, lettered A, B, ..., and the close-ups in a row below it.
+    - ``ValueError`` if there is no place, or one is too close to the border.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The image above, lettered A, B, ..., and the close-ups in a row below it.
-
-    Raises
-    ------
-    ValueError
-        If there is no place, or one is too close to the border.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> image = np.zeros((64, 64, 3), np.uint8)
     >>> figure = marked_pixels(image, {"the middle": (32, 32)})

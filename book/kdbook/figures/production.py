@@ -10,27 +10,14 @@ from kdbook.figures.style import DASHED, model_color, new_figure, styled
 def trade_off(points, xlabel, ylabel="mean IoU", references=None):
     """Draw each file as a point: cost to the right, on a scale of powers, quality upwards.
 
-    Parameters
-    ----------
-    points : dict of (str, str) to (float, float)
-        Model, as in :data:`kdbook.figures.MODEL_COLORS`, and what kind of file it is; cost, more
-        than 0, and quality.
-    xlabel, ylabel : str
-        What cost and quality are, with the unit.
-    references : dict of str to float, optional
-        Dashed lines: a quality that is had for nothing, such as the constant predictor's.
+    - ``points``: dict of (str, str) to (float, float). Model, as in
+      :data:`kdbook.figures.MODEL_COLORS`, and what kind of file it is; cost, more than 0, and
+      quality.
+    - ``xlabel``, ``ylabel``: what cost and quality are, with the unit.
+    - ``references``: dict of str to float. Dashed lines: a quality that is had for nothing, such as
+      the constant predictor's.
+    - ``ValueError`` if there is no point, or a cost is not above 0.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there is no point, or a cost is not above 0.
-
-    Examples
-    --------
     >>> figure = trade_off({("teacher", "ONNX"): (7.8, 0.66)}, "megabytes")
     >>> figure.axes[0].get_xlabel()
     'megabytes'

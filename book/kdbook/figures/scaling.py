@@ -13,25 +13,12 @@ MARKERS = "soD^vX"
 def step_costs(rows, xlabel="times a step of the student alone"):
     """Draw what a step costs in several ways, in groups, each with its interval.
 
-    Parameters
-    ----------
-    rows : dict of str to dict of str to (float, float, float)
-        What is timed, from the top down, and in which setting: the cost, and the ends of its
-        interval, all above 0.
-    xlabel : str
+    - ``rows``: dict of str to dict of str to (float, float, float). What is timed, from the top
+      down, and in which setting: the cost, and the ends of its interval, all above 0.
+    - Returns a figure: a scale of powers, a colour and a marker for each setting, and a dashed line
+      at 1.
+    - ``ValueError`` if there is no row, or a number is not above 0.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A scale of powers, a colour and a marker for each setting, and a dashed line at 1.
-
-    Raises
-    ------
-    ValueError
-        If there is no row, or a number is not above 0.
-
-    Examples
-    --------
     >>> figure = step_costs({"cached": {"float32": (1.1, 1.0, 1.2)}})
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['cached']
@@ -62,27 +49,14 @@ def step_costs(rows, xlabel="times a step of the student alone"):
 def power_laws(panels, ylabel):
     """Draw costs over sizes on logarithmic scales, with the straight lines that were fitted.
 
-    Parameters
-    ----------
-    panels : dict of str to dict of str to (sequence, sequence, float or None)
-        What grows, and in each panel the name of each series: its sizes, its costs, and the slope
-        of its line, or None for points that are joined.
-    ylabel : str
-        What the costs are, with the unit.
+    - ``panels``: dict of str to dict of str to (sequence, sequence, float or None). What grows, and
+      in each panel the name of each series: its sizes, its costs, and the slope of its line, or
+      None for points that are joined.
+    - ``ylabel``: what the costs are, with the unit.
+    - Returns a figure: one panel beside the other on one scale upwards. A line has the slope given,
+      and goes through the geometric mean of its points.
+    - ``ValueError`` if there is no panel, or a size or cost is not above 0.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        One panel beside the other on one scale upwards. A line has the slope given, and goes
-        through the geometric mean of its points.
-
-    Raises
-    ------
-    ValueError
-        If there is no panel, or a size or cost is not above 0.
-
-    Examples
-    --------
     >>> figure = power_laws({"pixels": {"student": ([1, 2, 4], [3, 6, 12], 1.0)}}, "seconds")
     >>> figure.axes[0].get_xlabel()
     'pixels'
@@ -112,27 +86,13 @@ def power_laws(panels, ylabel):
 def in_time(curves, ylabel="mean IoU", references=None):
     """Draw how good networks are after how many seconds.
 
-    Parameters
-    ----------
-    curves : dict of str to (sequence, array of shape (seeds, looks))
-        For each way to train the seconds of the looks, what was spent before the first step
-        counted in, and what each seed had by then.
-    ylabel : str
-    references : dict of str to float, optional
-        Dashed lines, such as the constant predictor's.
+    - ``curves``: dict of str to (sequence, array of shape (seeds, looks)). For each way to train
+      the seconds of the looks, what was spent before the first step counted in, and what each seed
+      had by then.
+    - ``references``: dict of str to float. Dashed lines, such as the constant predictor's.
+    - Returns a figure: a thin line for each seed, a thick one for their mean.
+    - ``ValueError`` if there is no curve, or a number of looks is not that of the seconds.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A thin line for each seed, a thick one for their mean.
-
-    Raises
-    ------
-    ValueError
-        If there is no curve, or a number of looks is not that of the seconds.
-
-    Examples
-    --------
     >>> figure = in_time({"online": ([10, 20], [[0.3, 0.4], [0.2, 0.4]])})
     >>> figure.axes[0].get_xlabel()
     'seconds of processor time'

@@ -9,28 +9,14 @@ from kdbook.figures.style import model_color, new_figure, styled
 def class_bars(values, class_names, xlabel, baseline=None):
     """Draw a score of several models for each class, as bars with their values.
 
-    Parameters
-    ----------
-    values : dict of str to array of float, shape (n_classes,)
-        Model name, and its score in each class, 0 to 1. NaN is written as "none".
-    class_names : sequence of str
-        Names of the classes, from the top down.
-    xlabel : str
-        What the score is, for example "IoU".
-    baseline : array of float, shape (n_classes,), optional
-        Score of the constant predictor, as a line across the bars of the class.
+    - ``values``: dict of str to array of float, shape (n_classes,). Model name, and its score in
+      each class, 0 to 1. NaN is written as "none".
+    - ``class_names``: sequence of str. Names of the classes, from the top down.
+    - ``xlabel``: what the score is, for example "IoU".
+    - ``baseline``: array of float, shape (n_classes,). Score of the constant predictor, as a line
+      across the bars of the class.
+    - ``ValueError`` if there are no models, or a model has not one value per class.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there are no models, or a model has not one value per class.
-
-    Examples
-    --------
     >>> figure = class_bars({"teacher": [0.5, 0.8]}, ["Road", "Water"], "IoU", [0.0, 0.3])
     >>> figure.axes[0].get_xlabel()
     'IoU'
@@ -61,26 +47,14 @@ def class_bars(values, class_names, xlabel, baseline=None):
 def confusion_matrices(matrices, class_names):
     r"""Draw confusion matrices: where the pixels of each true class went.
 
-    Parameters
-    ----------
-    matrices : dict of str to array, shape (n_true, n_predicted)
-        Model name, and its matrix. The rows of classes without pixels stay empty.
-    class_names : sequence of str
-        Names of the predicted classes; the first of them name the rows too.
+    - ``matrices``: dict of str to array, shape (n_true, n_predicted). Model name, and its matrix.
+      The rows of classes without pixels stay empty.
+    - ``class_names``: sequence of str. Names of the predicted classes; the first of them name the
+      rows too.
+    - Returns a figure: a row for each true class, with its share that was predicted as each class
+      in percent and the number of pixels below it.
+    - ``ValueError`` if there is no matrix, or one does not fit the names.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A row for each true class, with its share that was predicted as each class in percent and
-        the number of pixels below it.
-
-    Raises
-    ------
-    ValueError
-        If there is no matrix, or one does not fit the names.
-
-    Examples
-    --------
     >>> figure = confusion_matrices({"teacher": [[3, 1], [0, 4]]}, ["Road", "Water"])
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['75 %\n3', '25 %\n1', '', '100 %\n4']
@@ -115,8 +89,6 @@ def _matrix(axes, matrix, class_names):
 def short_count(count):
     """Write a number of pixels in at most five characters.
 
-    Examples
-    --------
     >>> [short_count(n) for n in (7, 940, 9_400, 94_000, 1_940_000, 25_000_000)]
     ['7', '940', '9.4 k', '94 k', '1.9 M', '25 M']
     """

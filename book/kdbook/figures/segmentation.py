@@ -15,35 +15,20 @@ BOTH_RIGHT, BOTH_WRONG, NOT_COUNTED = "#FFFFFF", "#222222", "#DDDDDD"
 def gallery(images, labels, predictions, compare=None, void_class=None, titles=None, palette=None):
     r"""Show patches with their labels, what each model predicts, and which of two is right.
 
-    Parameters
-    ----------
-    images : array of uint8, shape (n, height, width, 3)
-        The patches, n from 1 up.
-    labels : array of int, shape (n, height, width)
-        True class ids, in the order of :data:`kdbook.figures.CLASS_COLORS`, or of the palette.
-    predictions : dict of str to array of int, shape (n, height, width)
-        Model name, as in :data:`kdbook.figures.MODEL_COLORS`, and the classes that it predicts.
-    compare : pair of str, optional
-        Two of these models. A last picture then shows where only one of them is right.
-    void_class : int, optional
-        True label whose pixels are grey in the comparison, and do not count in the share of
-        pixels that is right.
-    titles : sequence of str, optional
-        A line above each patch, such as its place.
-    palette : kdlib.data.Palette, optional
-        Names and colours of other classes than those of the book.
+    - ``images``: array of uint8, shape (n, height, width, 3). The patches, n from 1 up.
+    - ``labels``: array of int, shape (n, height, width). True class ids, in the order of
+      :data:`kdbook.figures.CLASS_COLORS`, or of the palette.
+    - ``predictions``: dict of str to array of int, shape (n, height, width). Model name, as in
+      :data:`kdbook.figures.MODEL_COLORS`, and the classes that it predicts.
+    - ``compare``: pair of str. Two of these models. A last picture then shows where only one of
+      them is right.
+    - ``void_class``: true label whose pixels are grey in the comparison, and do not count in the
+      share of pixels that is right.
+    - ``titles``: sequence of str. A line above each patch, such as its place.
+    - ``palette``: kdlib.data.Palette. Names and colours of other classes than those of the book.
+    - ``ValueError`` if there is nothing to show, shapes do not fit, or ``compare`` names an unknown
+      model.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to show, shapes do not fit, or ``compare`` names an unknown model.
-
-    Examples
-    --------
     >>> image, label = np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 8, 8), np.uint8)
     >>> figure = gallery(image, label, {"teacher": label, "control": label + 1})
     >>> [axes.get_title() for axes in figure.axes if axes.get_title()]
@@ -96,22 +81,13 @@ def _headline(axes, text):
 def who_is_right(labels, first, second, names, counted):
     """Colour each pixel by which of two predictions is right.
 
-    Parameters
-    ----------
-    labels, first, second : array of int, shape (height, width)
-        True and predicted class ids.
-    names : pair of str
-        The two models: each lends its colour to the pixels that it alone gets right.
-    counted : array of bool, shape (height, width)
-        False where a pixel is void.
+    - ``labels``, ``first``, ``second``: array of int, shape (height, width). True and predicted
+      class ids.
+    - ``names``: pair of str. The two models: each lends its colour to the pixels that it alone gets
+      right.
+    - ``counted``: array of bool, shape (height, width). False where a pixel is void.
+    - Returns numpy.ndarray: uint8, shape (height, width, 3).
 
-    Returns
-    -------
-    numpy.ndarray
-        uint8, shape (height, width, 3).
-
-    Examples
-    --------
     >>> labels, second = np.array([[0, 0, 0]]), np.array([[0, 1, 1]])
     >>> who_is_right(labels, labels, second, ("teacher", "control"), labels == 0)[0, 0].tolist()
     [255, 255, 255]

@@ -16,28 +16,15 @@ INK = "#222222"
 def probability_bars(panels, class_names=None, columns=2, title=""):
     """Draw distributions over the classes as bars, one panel each, all on the scale 0 to 1.
 
-    Parameters
-    ----------
-    panels : dict of str to array_like
-        Title of each panel, and the probability of each class, in the order of the names.
-    class_names : sequence of str, optional
-        Names among :data:`kdbook.figures.CLASS_COLORS`; by default all six.
-    columns : int
-        Panels in a row. Two can still be read on a phone.
-    title : str
-        Stands above all panels.
+    - ``panels``: dict of str to array_like. Title of each panel, and the probability of each class,
+      in the order of the names.
+    - ``class_names``: sequence of str. Names among :data:`kdbook.figures.CLASS_COLORS`; by default
+      all six.
+    - ``columns``: panels in a row. Two can still be read on a phone.
+    - ``title``: stands above all panels.
+    - ``ValueError`` if there is no panel, a name is unknown, or a panel has another number of
+      classes.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there is no panel, a name is unknown, or a panel has another number of classes.
-
-    Examples
-    --------
     >>> figure = probability_bars({"the label": [0, 1, 0], "the teacher": [0.1, 0.8, 0.1]},
     ...                           class_names=["Land", "Road", "Water"])
     >>> len(figure.axes)
@@ -58,26 +45,11 @@ def probability_bars(panels, class_names=None, columns=2, title=""):
 def temperature_frame(logits, temperature, class_names=None):
     """Draw the softmax of the logits at one temperature: one frame of the slider.
 
-    Parameters
-    ----------
-    logits : array_like
-        One logit a class.
-    temperature : float
-        T > 0.
-    class_names : sequence of str, optional
-        As for :func:`probability_bars`.
+    - ``logits``: array_like. One logit a class.
+    - ``temperature``: T > 0.
+    - ``class_names``: sequence of str. As for :func:`probability_bars`.
+    - ``ValueError`` if T is not positive, or names and logits do not match.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If T is not positive, or names and logits do not match.
-
-    Examples
-    --------
     >>> figure = temperature_frame([6, 2, -1], 4, class_names=["Road", "Land", "Water"])
     >>> figure.axes[0].get_title()
     'T = 4: 1.25 of 1.58 bits left open'
@@ -91,26 +63,12 @@ def temperature_frame(logits, temperature, class_names=None):
 def gradient_bars(panels, class_names=None, columns=2, title=""):
     """Draw the push on each logit, that is minus the gradient, one panel for each teacher.
 
-    Parameters
-    ----------
-    panels : dict of str to array_like
-        Title of each panel, and the gradient in the student's logits, one number a class.
-    class_names : sequence of str, optional
-        As for :func:`probability_bars`.
-    columns, title
-        As for :func:`probability_bars`.
+    - ``panels``: dict of str to array_like. Title of each panel, and the gradient in the student's
+      logits, one number a class.
+    - ``class_names``: sequence of str. As for :func:`probability_bars`.
+    - ``columns``, ``title``: as for :func:`probability_bars`.
+    - ``ValueError`` as for :func:`probability_bars`.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        As for :func:`probability_bars`.
-
-    Examples
-    --------
     >>> figure = gradient_bars({"a teacher": [0.2, -0.2, 0]}, ["Road", "Land", "Water"])
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['−0.20', '+0.20', '0.00']
@@ -161,17 +119,8 @@ def _class_bars(axes, names, values):
 def percent(value):
     """Write a share so that nothing but 0 reads as 0, and nothing but 1 as 100 %.
 
-    Parameters
-    ----------
-    value : float
-        From 0 to 1.
+    - ``value``: from 0 to 1.
 
-    Returns
-    -------
-    str
-
-    Examples
-    --------
     >>> [percent(p) for p in (0, 1e-9, 0.027, 0.27, 0.9999, 1)]
     ['0', '< 0.1 %', '2.7 %', '27 %', '> 99.9 %', '100 %']
     """

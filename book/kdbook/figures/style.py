@@ -75,8 +75,6 @@ STYLE = {
 def model_color(name):
     """Return the colour of a model; a name that is none of the four gets that of a control.
 
-    Examples
-    --------
     >>> model_color("teacher"), model_color("shuffled teacher")
     ('#3B2E7E', '#7F7F7F')
     """
@@ -86,8 +84,6 @@ def model_color(name):
 def model_marker(name):
     """Return the marker of a model, likewise.
 
-    Examples
-    --------
     >>> model_marker("teacher"), model_marker("shuffled teacher")
     ('s', '^')
     """
@@ -97,18 +93,9 @@ def model_marker(name):
 def styled(draw):
     """Make a drawing function use :data:`STYLE`, and leave the reader's own settings alone.
 
-    Parameters
-    ----------
-    draw : callable
-        A function that draws and returns a figure.
+    - ``draw``: a function that draws and returns a figure.
+    - Returns callable: the same function, run inside ``matplotlib.rc_context``.
 
-    Returns
-    -------
-    callable
-        The same function, run inside ``matplotlib.rc_context``.
-
-    Examples
-    --------
     >>> @styled
     ... def line():
     ...     figure, axes = new_figure(height=2.0)
@@ -130,22 +117,12 @@ def styled(draw):
 def new_figure(rows=1, columns=1, height=3.2, width=WIDTH, **subplots):
     """Return a figure and its axes, outside of pyplot, so that nothing shows it a second time.
 
-    Parameters
-    ----------
-    rows, columns : int
-        Number of axes, as for ``Figure.subplots``.
-    height, width : float
-        Size in inches.
-    **subplots
-        Handed to ``Figure.subplots``, for example ``sharey=True``.
+    - ``rows``, ``columns``: number of axes, as for ``Figure.subplots``.
+    - ``height``, ``width``: size in inches.
+    - ``**subplots``: handed to ``Figure.subplots``, for example ``sharey=True``.
+    - Returns ``figure``: a figure.
+    - Returns ``axes``: matplotlib Axes, or an array of them.
 
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
-    axes : matplotlib Axes, or an array of them
-
-    Examples
-    --------
     >>> figure, axes = new_figure(columns=2, height=2.0)
     >>> len(axes)
     2
@@ -157,18 +134,10 @@ def new_figure(rows=1, columns=1, height=3.2, width=WIDTH, **subplots):
 def class_palette(names=None):
     """Return the display colours of classes as RGB bytes, to index with an array of labels.
 
-    Parameters
-    ----------
-    names : sequence of str, optional
-        Names of the classes, by default those of :data:`CLASS_COLORS`, in their order.
+    - ``names``: sequence of str. Names of the classes, by default those of :data:`CLASS_COLORS`, in
+      their order.
+    - Returns numpy.ndarray: uint8, shape ``(len(names), 3)``.
 
-    Returns
-    -------
-    numpy.ndarray
-        uint8, shape ``(len(names), 3)``.
-
-    Examples
-    --------
     >>> class_palette(["Water", "Road"]).tolist()
     [[0, 114, 178], [77, 77, 77]]
     """
@@ -179,8 +148,6 @@ def class_palette(names=None):
 def rgb_bytes(colors):
     """Return matplotlib colours as RGB bytes: uint8, shape ``(len(colors), 3)``.
 
-    Examples
-    --------
     >>> rgb_bytes(["#0000FF", "white"]).tolist()
     [[0, 0, 255], [255, 255, 255]]
     """
@@ -193,16 +160,8 @@ def sharpness(figure):
     Drawings have twice as many, for screens that can show them. With photographs in it the file
     would be four times as heavy.
 
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
+    - ``figure``: matplotlib.figure.Figure.
 
-    Returns
-    -------
-    int
-
-    Examples
-    --------
     >>> figure, axes = new_figure(height=2.0)
     >>> sharpness(figure)
     2
@@ -216,16 +175,9 @@ def png(figure):
     A drawing of up to 256 colours keeps them all; one with photographs in it is reduced to the
     256 that suit it best, which makes the file about three times smaller.
 
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
+    - ``figure``: matplotlib.figure.Figure.
+    - Returns bytes.
 
-    Returns
-    -------
-    bytes
-
-    Examples
-    --------
     >>> figure, axes = new_figure(height=2.0)
     >>> png(figure)[1:4]
     b'PNG'
@@ -244,17 +196,10 @@ def png(figure):
 class Picture:
     """A figure, drawn and described: what :func:`show` hands to Jupyter.
 
-    Parameters
-    ----------
-    data : bytes
-        A PNG.
-    alt : str
-        What the picture shows, in words.
-    sharper : int
-        How many times more pixels it has than the page shows.
+    - ``data``: bytes. A PNG.
+    - ``alt``: what the picture shows, in words.
+    - ``sharper``: how many times more pixels it has than the page shows.
 
-    Examples
-    --------
     >>> Picture(b"", alt="one flat line")
     [figure] one flat line
     """
@@ -283,21 +228,12 @@ class Picture:
 def show(figure, alt):
     """Show a figure below the cell, with its description for those who cannot see it.
 
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        The figure. pyplot forgets it afterwards, so that nothing shows it a second time.
-    alt : str
-        What the figure shows and what is to be seen in it, in a sentence or two. Screen readers
-        read it aloud, and it stands in for the picture where that cannot be shown.
+    - ``figure``: matplotlib.figure.Figure. The figure. pyplot forgets it afterwards, so that
+      nothing shows it a second time.
+    - ``alt``: what the figure shows and what is to be seen in it, in a sentence or two. Screen
+      readers read it aloud, and it stands in for the picture where that cannot be shown.
+    - ``ValueError`` if the description is missing or blank.
 
-    Raises
-    ------
-    ValueError
-        If the description is missing or blank.
-
-    Examples
-    --------
     >>> figure, axes = new_figure(height=2.0)
     >>> show(figure, alt=" ")
     Traceback (most recent call last):

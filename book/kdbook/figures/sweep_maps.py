@@ -14,30 +14,16 @@ MARKERS = "osD^"
 def heat_map(alphas, temperatures, means, framed, least, label):
     """Draw the means of a sweep, with the noise level on the scale of colours.
 
-    Parameters
-    ----------
-    alphas, temperatures : sequence of float
-        The axes: rows from the bottom up, and columns.
-    means : array of float, shape (alphas, temperatures)
-        NaN where nothing is recorded: left white.
-    framed : array of bool, same shape
-        Points to put a frame around: those that cannot be told from the best.
-    least : float
-        How far two means must be apart to be told apart: the bar beside the scale.
-    label : str
-        What the means are.
+    - ``alphas``, ``temperatures``: sequence of float. The axes: rows from the bottom up, and
+      columns.
+    - ``means``: array of float, shape (alphas, temperatures). NaN where nothing is recorded: left
+      white.
+    - ``framed``: array of bool, same shape. Points to put a frame around: those that cannot be told
+      from the best.
+    - ``least``: how far two means must be apart to be told apart: the bar beside the scale.
+    - ``label``: what the means are.
+    - ``ValueError`` if the shapes do not fit, or there is no mean to draw.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit, or there is no mean to draw.
-
-    Examples
-    --------
     >>> means = np.array([[0.40, 0.42]])
     >>> figure = heat_map([0.0], [1.0, 2.0], means, means > 0.41, 0.01, "mean IoU")
     >>> [text.get_text() for text in figure.axes[0].texts]
@@ -68,28 +54,13 @@ def heat_map(alphas, temperatures, means, framed, least, label):
 def profiles(temperatures, lines, half, references, ylabel):
     """Draw the mean score over T, a line for each α, with the interval that the noise gives.
 
-    Parameters
-    ----------
-    temperatures : sequence of float
-    lines : dict of str to array of float, shape (temperatures,)
-        Name, such as "α = 0.3", and means; NaN where nothing is recorded.
-    half : float
-        Half the width of the interval of a mean.
-    references : dict of str to float
-        Scores that do not depend on T.
-    ylabel : str
+    - ``temperatures``: sequence of float.
+    - ``lines``: dict of str to array of float, shape (temperatures,). Name, such as "α = 0.3", and
+      means; NaN where nothing is recorded.
+    - ``half``: half the width of the interval of a mean.
+    - ``references``: dict of str to float. Scores that do not depend on T.
+    - ``ValueError`` if there is no line.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there is no line.
-
-    Examples
-    --------
     >>> figure = profiles([1, 2], {"α = 0": [0.4, 0.5]}, 0.01, {"labels alone": 0.42}, "mean IoU")
     >>> figure.axes[0].get_xscale()
     'log'

@@ -14,26 +14,12 @@ WIDEST = 0.8
 def unet_diagram(model, height=256, width=256):
     """Draw a U-Net from its own layers: filters, sizes, and the skip connections.
 
-    Parameters
-    ----------
-    model : keras.Model
-        As :func:`kdlib.unet.unet` builds it: with layers c1 to c5, u6 to u9 and logits.
-    height, width : int
-        Size of the image in pixels, to write down the sizes of all blocks.
+    - ``model``: as :func:`kdlib.unet.unet` builds it: with layers c1 to c5, u6 to u9 and logits.
+    - ``height``, ``width``: size of the image in pixels, to write down the sizes of all blocks.
+    - Returns a figure: a box for each block. The more filters, the wider; the smaller its image,
+      the lower it lies and the shorter it is.
+    - ``ValueError`` if the model lacks one of the layers.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A box for each block. The more filters, the wider; the smaller its image, the lower it
-        lies and the shorter it is.
-
-    Raises
-    ------
-    ValueError
-        If the model lacks one of the layers.
-
-    Examples
-    --------
     >>> from kdlib.unet import unet
     >>> figure = unet_diagram(unet((2, 4, 8, 16, 32)))
     >>> [text.get_text() for text in figure.axes[0].texts[:2]]
@@ -106,27 +92,14 @@ def _arrow(axes, start, end, **style):
 def share_bars(shares, class_names=None, title=""):
     """Draw which share of the pixels falls to each class, one stacked bar a row.
 
-    Parameters
-    ----------
-    shares : dict of str to array of float, shape (n_classes,)
-        Name of each row, from the top down, and the share of each class, 0 to 1. "labels" is set
-        apart from the others.
-    class_names : sequence of str, optional
-        Names among :data:`kdbook.figures.CLASS_COLORS`, by default its first classes.
-    title : str
-        Stands above the rows.
+    - ``shares``: dict of str to array of float, shape (n_classes,). Name of each row, from the top
+      down, and the share of each class, 0 to 1. "labels" is set apart from the others.
+    - ``class_names``: sequence of str. Names among :data:`kdbook.figures.CLASS_COLORS`, by default
+      its first classes.
+    - ``title``: stands above the rows.
+    - ``ValueError`` if there is no row, or the shares of one do not fit the names or do not sum to
+      1.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there is no row, or the shares of one do not fit the names or do not sum to 1.
-
-    Examples
-    --------
     >>> figure = share_bars({"epoch 1": [0, 1], "labels": [0.25, 0.75]}, ["Road", "Land"])
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['epoch 1', 'labels']

@@ -19,21 +19,10 @@ LINES = ((SOFT, "-"), (BARE, "--"), (HARD, "-."), (MODEL_COLORS["control"], ":")
 def entropy_curves(logits, temperatures, title=""):
     """Draw how many bits the soft target leaves open, against the temperature.
 
-    Parameters
-    ----------
-    logits : dict of str to array_like
-        Name of each pixel, and its logits, one a class.
-    temperatures : array_like
-        Increasing, positive.
-    title : str
-        Stands above the figure.
+    - ``logits``: dict of str to array_like. Name of each pixel, and its logits, one a class.
+    - ``temperatures``: array_like. Increasing, positive.
+    - ``title``: stands above the figure.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Examples
-    --------
     >>> figure = entropy_curves({"a pixel": [6, 2, -1]}, [1, 4, 16])
     >>> figure.axes[0].get_ylabel()
     'bits left open'
@@ -60,28 +49,13 @@ def entropy_curves(logits, temperatures, title=""):
 def log_probability_lines(logits, temperatures, class_names=None, title=""):
     """Draw log-probability against logit: a straight line of slope 1/T for each temperature.
 
-    Parameters
-    ----------
-    logits : array_like
-        One logit a class.
-    temperatures : sequence of float
-        Each positive.
-    class_names : sequence of str, optional
-        Names among :data:`kdbook.figures.CLASS_COLORS`; by default all six.
-    title : str
-        Stands above the figure.
+    - ``logits``: array_like. One logit a class.
+    - ``temperatures``: sequence of float. Each positive.
+    - ``class_names``: sequence of str. Names among :data:`kdbook.figures.CLASS_COLORS`; by default
+      all six.
+    - ``title``: stands above the figure.
+    - ``ValueError`` if names and logits do not match, or a temperature is not positive.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If names and logits do not match, or a temperature is not positive.
-
-    Examples
-    --------
     >>> figure = log_probability_lines([6, 2, -1], [1, 4], ["Road", "Land", "Water"])
     >>> [line.get_xydata().shape for line in figure.axes[0].lines]
     [(3, 2), (3, 2)]
@@ -118,23 +92,12 @@ def log_probability_lines(logits, temperatures, class_names=None, title=""):
 def gradient_norms(temperatures, with_factor, without_factor, hard, title=""):
     """Draw the length of the soft gradient against T, with and without the factor T².
 
-    Parameters
-    ----------
-    temperatures : array_like
-        Increasing, positive.
-    with_factor, without_factor : array_like
-        Length of the gradient of T² · KL, and of KL alone, at each temperature.
-    hard : float
-        Length of the gradient of the cross-entropy with the label, which has no T.
-    title : str
-        Stands above the figure.
+    - ``temperatures``: array_like. Increasing, positive.
+    - ``with_factor``, ``without_factor``: array_like. Length of the gradient of T² · KL, and of KL
+      alone, at each temperature.
+    - ``hard``: length of the gradient of the cross-entropy with the label, which has no T.
+    - ``title``: stands above the figure.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Examples
-    --------
     >>> figure = gradient_norms([1, 4], [0.2, 0.3], [0.2, 0.02], hard=0.4)
     >>> figure.axes[0].get_yscale()
     'log'
@@ -156,21 +119,10 @@ def gradient_norms(temperatures, with_factor, without_factor, hard, title=""):
 def limit_curve(temperatures, losses, limit, title=""):
     """Draw T² · KL against T, and the value that it tends to.
 
-    Parameters
-    ----------
-    temperatures, losses : array_like
-        T, and T² · KL at that T in nats.
-    limit : float
-        Half the variance over the classes of the logit difference.
-    title : str
-        Stands above the figure.
+    - ``temperatures``, ``losses``: array_like. T, and T² · KL at that T in nats.
+    - ``limit``: half the variance over the classes of the logit difference.
+    - ``title``: stands above the figure.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Examples
-    --------
     >>> figure = limit_curve([1, 4, 16], [0.5, 0.9, 1.0], limit=1.0)
     >>> figure.axes[0].get_xlabel()
     'temperature T'

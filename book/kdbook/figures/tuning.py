@@ -22,26 +22,12 @@ GOOD, BAD = "#0072B2", "#D55E00"
 def halving(curves, stopped, rungs):
     """Draw the learning curves of one bracket: who is stopped where.
 
-    Parameters
-    ----------
-    curves : array of float, shape (configurations, epochs)
-    stopped : sequence of int
-        The epoch at which each was stopped.
-    rungs : sequence of int
-        The epochs at which there was a cut.
+    - ``curves``: array of float, shape (configurations, epochs).
+    - ``stopped``: sequence of int. The epoch at which each was stopped.
+    - ``rungs``: sequence of int. The epochs at which there was a cut.
+    - Returns a figure: what was trained as lines, and what it would have become dotted.
+    - ``ValueError`` if there are no curves, or not an epoch for each.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        What was trained as lines, and what it would have become dotted.
-
-    Raises
-    ------
-    ValueError
-        If there are no curves, or not an epoch for each.
-
-    Examples
-    --------
     >>> figure = halving(np.array([[0.1, 0.2], [0.0, 0.3]]), [2, 1], [1])
     >>> len(figure.axes[0].lines)
     5
@@ -67,24 +53,11 @@ def halving(curves, stopped, rungs):
 def anytime(panels, ylabel):
     """Draw what searches have in hand after so many epochs, mean and interval over repeats.
 
-    Parameters
-    ----------
-    panels : dict of str to dict of str to (array, array, array)
-        Title of each panel, and in it the name of a search with mean, low and high end after each
-        epoch, as :func:`kdbook.tune.replay.interval` returns them.
-    ylabel : str
+    - ``panels``: dict of str to dict of str to (array, array, array). Title of each panel, and in
+      it the name of a search with mean, low and high end after each epoch, as
+      :func:`kdbook.tune.replay.interval` returns them.
+    - ``ValueError`` if there is no panel, or an empty one.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there is no panel, or an empty one.
-
-    Examples
-    --------
     >>> rise = np.array([0.1, 0.2])
     >>> figure = anytime({"all": {"random search": (rise, rise, rise)}}, "mean IoU")
     >>> figure.axes[0].get_title(loc="left")

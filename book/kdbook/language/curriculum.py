@@ -20,20 +20,10 @@ TEACHERS = {"teacher": (20_000, (1200,)), "poor teacher": (200, (100, 400))}
 class Lesson:
     """What a student is taught from.
 
-    Parameters
-    ----------
-    name : str
-    targets : str
-        A key of :data:`kdbook.language.lessons.TARGETS`.
-    sentences : int
-    k : int, optional
-        How many tokens are kept, or drawn.
-    temperature : float
-    steps : tuple of int
-        Lengths of the trainings, the best of which counts.
+    - ``targets``: a key of :data:`kdbook.language.lessons.TARGETS`.
+    - ``k``: how many tokens are kept, or drawn.
+    - ``steps``: tuple of int. Lengths of the trainings, the best of which counts.
 
-    Examples
-    --------
     >>> Lesson("labels-50", "labels", 50).steps
     (200, 800)
     """
@@ -50,19 +40,11 @@ class Lesson:
 class Road:
     """Whose text a student goes on with that is too small, and what the teacher says about it.
 
-    Parameters
-    ----------
-    name : str
-    text : {"language", "teacher", "own"}
-        Who wrote the sentences. The student's own are written anew after each 20 steps.
-    targets : {"labels", "teacher"}
-        The words of the text, or the teacher's probabilities.
-    reverse : bool
-        Whether the divergence is the reverse one.
-    sentences, steps : int
+    - ``text``: {"language", "teacher", "own"}. Who wrote the sentences. The student's own are
+      written anew after each 20 steps.
+    - ``targets``: {"labels", "teacher"}. The words of the text, or the teacher's probabilities.
+    - ``reverse``: whether the divergence is the reverse one.
 
-    Examples
-    --------
     >>> Road("own-text", "own").targets
     'teacher'
     """
@@ -107,8 +89,6 @@ PLAN = Plan("language", (*ROADS, *LESSONS, *LONGER), seeds=(0, 1, 2))
 def runs():
     """Return all runs, seed by seed, so that a record that is cut short still has pairs.
 
-    Examples
-    --------
     >>> len(runs()), str(runs()[0])
     (152, 'language-truth-labels-0')
     """
@@ -123,13 +103,8 @@ def runs():
 def recorded(folder=RESULTS):
     """Return {arm: {seed: line}} of what is recorded, in the order of the plan.
 
-    Raises
-    ------
-    ValueError
-        If a line was recorded with another setting than that of its name.
+    - ``ValueError`` if a line was recorded with another setting than that of its name.
 
-    Examples
-    --------
     >>> 0 in recorded()["labels-50"]
     True
     """

@@ -57,12 +57,8 @@ _SINGULAR = 0.55
 def small_english():
     """Return the language of chapter 12: 63 words and 109 hidden states.
 
-    Returns
-    -------
-    Language
+    - Returns Language.
 
-    Examples
-    --------
     >>> language = small_english()
     >>> len(language.words), len(language.initial)
     (63, 109)
@@ -140,8 +136,6 @@ def _said(topic, place, number):
 def forms(word, kind):
     """Return a noun or verb for a singular and for a plural subject.
 
-    Examples
-    --------
     >>> forms("dog", "noun"), forms("carry", "verb")
     (('dog', 'dogs'), ('carries', 'carry'))
     """

@@ -15,8 +15,6 @@ from kdlib.softening import log_softmax, softmax
 def logarithms(probabilities):
     """Return logits whose softmax is a distribution; what has probability 0 gets none.
 
-    Examples
-    --------
     >>> logarithms([1.0, 0.0]).tolist()
     [0.0, -60.0]
     """
@@ -70,8 +68,6 @@ def _smoothed(school, tokens, seed=0, k=None):
 def smoothing_of(entropy, words):
     """Return how much of a label must be spread evenly over all words to have an entropy in nats.
 
-    Examples
-    --------
     >>> round(smoothing_of(np.log(4), 4), 3)
     1.0
     """

@@ -15,16 +15,11 @@ STOP = 0
 class Language(NamedTuple):
     """A hidden Markov model over words, each row of a matrix summing to 1.
 
-    Parameters
-    ----------
-    words : tuple of str
-        The vocabulary; its first entry ends a sentence.
-    initial : array of float, shape (states,)
-    transition : array of float, shape (states, states)
-    emission : array of float, shape (states, words)
+    - ``words``: tuple of str. The vocabulary; its first entry ends a sentence.
+    - ``initial``: array of float, shape (states,).
+    - ``transition``: array of float, shape (states, states).
+    - ``emission``: array of float, shape (states, words).
 
-    Examples
-    --------
     >>> coin = Language((".", "a"), np.array([1.0]), np.eye(1), np.array([[0.25, 0.75]]))
     >>> coin.next_probabilities([[1, 1]]).tolist()
     [[[0.25, 0.75], [0.25, 0.75]]]
@@ -38,8 +33,6 @@ class Language(NamedTuple):
     def sample(self, count, length, seed=0):
         """Return sentences: int32 of shape (count, length), filled up with :data:`STOP`.
 
-        Examples
-        --------
         >>> from kdbook.language import small_english
         >>> language = small_english()
         >>> print(language.text(language.sample(1, 12, seed=2)[0]))
@@ -61,26 +54,12 @@ class Language(NamedTuple):
         .. math:: P(w_t \mid w_{<t}) = \sum_s a_t(s)\, E_{s w_t}, \qquad
                   a_{t+1}(s') \propto \sum_s a_t(s)\, E_{s w_t}\, A_{s s'}
 
-        Parameters
-        ----------
-        tokens : array of int, shape (sentences, length)
+        - ``tokens``: array of int, shape (sentences, length).
+        - Returns numpy.ndarray: float64, shape (sentences, length, words), each distribution
+          summing to 1.
+        - ``ValueError`` if a token is none of the words, or a sentence cannot occur.
+        - After Rabiner (1989), A tutorial on hidden Markov models, section III A.
 
-        Returns
-        -------
-        numpy.ndarray
-            Float64, shape (sentences, length, words), each distribution summing to 1.
-
-        Raises
-        ------
-        ValueError
-            If a token is none of the words, or a sentence cannot occur.
-
-        References
-        ----------
-        Rabiner (1989), A tutorial on hidden Markov models, section III A.
-
-        Examples
-        --------
         >>> from kdbook.language import small_english
         >>> language = small_english()
         >>> p = language.next_probabilities(language.tokens("every dog near the boats ."))[0, -1]
@@ -119,8 +98,6 @@ class Language(NamedTuple):
 def draw(probabilities, rng):
     """Return one draw from each row of probabilities, shape (rows, outcomes), as int32.
 
-    Examples
-    --------
     >>> draw(np.eye(3), np.random.default_rng(0)).tolist()
     [0, 1, 2]
     """
@@ -135,17 +112,10 @@ def pairs(tokens):
     The inputs are the targets one place later, behind a full stop. What comes after the full stop
     of a sentence only fills the row up, and weighs nothing.
 
-    Parameters
-    ----------
-    tokens : array of int, shape (sentences, length)
+    - ``tokens``: array of int, shape (sentences, length).
+    - Returns tuple of numpy.ndarray: int32, int32 and float32 (0 or 1), all of the shape of the
+      tokens.
 
-    Returns
-    -------
-    tuple of numpy.ndarray
-        int32, int32 and float32 (0 or 1), all of the shape of the tokens.
-
-    Examples
-    --------
     >>> [part.tolist() for part in pairs([[5, 7, 0, 0]])]
     [[[0, 5, 7, 0]], [[5, 7, 0, 0]], [[1.0, 1.0, 1.0, 0.0]]]
     """

@@ -17,20 +17,14 @@ NEVER = -60.0
 class Batches(keras.utils.PyDataset):
     """Batches of sentences with a teacher's logits, in an order that the seed decides.
 
-    Parameters
-    ----------
-    tokens : array of int, shape (sentences, length)
-    said : array of float, shape (sentences, length, words)
-        The teacher's logits, or others in their place.
-    weight : array of float, shape (sentences, length), optional
-        What each place counts, up to the full stop; 1 by default.
-    epochs, steps, batch : int
-        How many batches in an epoch, and sentences in a batch. The sentences are gone through
-        pass after pass, each in an order of its own, whatever an epoch is.
-    seed : int
+    - ``tokens``: array of int, shape (sentences, length).
+    - ``said``: array of float, shape (sentences, length, words). The teacher's logits, or others in
+      their place.
+    - ``weight``: array of float, shape (sentences, length). What each place counts, up to the full
+      stop; 1 by default.
+    - ``epochs``, ``steps``, ``batch``: how many batches in an epoch, and sentences in a batch. The
+      sentences are gone through pass after pass, each in an order of its own, whatever an epoch is.
 
-    Examples
-    --------
     >>> batches = Batches(np.array([[3, 0]]), np.zeros((1, 2, 7)), steps=4, batch=5)
     >>> len(batches), batches[0][0]["image"].shape
     (4, (5, 2))
@@ -63,17 +57,11 @@ class Batches(keras.utils.PyDataset):
 class Student:
     """A network and its Distiller, compiled once and trained as often as you like.
 
-    Parameters
-    ----------
-    network : keras.Model
-        A transformer.
-    temperature, loss
-        As in :meth:`kdlib.distiller.Distiller.compile`; α is 0.
-    rate : float
-        Of Adam. It rises for a tenth of the steps, then falls to 0 along a cosine, epoch by epoch.
+    - ``network``: a transformer.
+    - ``temperature``, ``loss``: as in :meth:`kdlib.distiller.Distiller.compile`; α is 0.
+    - ``rate``: of Adam. It rises for a tenth of the steps, then falls to 0 along a cosine, epoch by
+      epoch.
 
-    Examples
-    --------
     >>> from kdbook.language import transformer
     >>> student = Student(transformer(words=7, length=5, width=8))
     >>> student.words
@@ -97,23 +85,15 @@ class Student:
     def train(self, tokens, said, validation, steps, seed, start=None, weight=None, keep="best"):
         """Train, keep the weights that did best on validation, or the last; return the curve.
 
-        Parameters
-        ----------
-        tokens, said, weight
-            As for :class:`Batches`.
-        validation : array of int, shape (sentences, length)
-        steps : int
-            A multiple of 20: after each twentieth the validation sentences are looked at.
-        seed : int
-            Of the order of the sentences.
-        start : list of array, optional
-            The weights to start from, as of :func:`new_weights`; by default those that it has.
-        keep : {"best", "last"}
-
-        Returns
-        -------
-        list of float
-            The cross-entropy of the validation words after each twentieth, in nats a word.
+        - ``tokens``, ``said``, ``weight``: as for :class:`Batches`.
+        - ``validation``: array of int, shape (sentences, length).
+        - ``steps``: a multiple of 20: after each twentieth the validation sentences are looked at.
+        - ``seed``: of the order of the sentences.
+        - ``start``: list of array. The weights to start from, as of :func:`new_weights`; by default
+          those that it has.
+        - ``keep``: {"best", "last"}.
+        - Returns list of float: the cross-entropy of the validation words after each twentieth, in
+          nats a word.
         """
         if start is not None:
             self.network.set_weights(start)
@@ -128,19 +108,11 @@ class Student:
     def follow(self, teacher, validation, steps, seed, count=800):
         """Go on with the student's own sentences, written anew after each twentieth of the steps.
 
-        Parameters
-        ----------
-        teacher : keras.Model
-            From tokens to logits: says what the student should have said.
-        validation, steps, seed
-            As for :meth:`train`. The weights at the end are kept.
-        count : int
-            How many sentences are written each time.
-
-        Returns
-        -------
-        list of float
-            As of :meth:`train`.
+        - ``teacher``: from tokens to logits: says what the student should have said.
+        - ``validation``, ``steps``, ``seed``: as for :meth:`train`. The weights at the end are
+          kept.
+        - ``count``: how many sentences are written each time.
+        - Returns list of float: as of :meth:`train`.
         """
         self._forget()
         curve = []
@@ -175,8 +147,6 @@ class Student:
 def new_weights(network, seed):
     """Return weights of a network of the same kind, new and by the seed.
 
-    Examples
-    --------
     >>> from kdbook.language import transformer
     >>> network = transformer(words=7, length=5, width=8)
     >>> len(new_weights(network, seed=0)) == len(network.weights)
@@ -191,8 +161,6 @@ def truth(language, tokens):
 
     What cannot come has the logarithm :data:`NEVER`, so that a softmax gives it nothing.
 
-    Examples
-    --------
     >>> from kdbook.language import small_english
     >>> english = small_english()
     >>> truth(english, english.tokens("the dogs .")).shape
@@ -205,8 +173,6 @@ def truth(language, tokens):
 def ask(answers, tokens):
     """Return what a network says at each place of sentences, as logits.
 
-    Examples
-    --------
     >>> from kdbook.language import transformer
     >>> answers = logits_model(transformer(words=7, length=5, width=8))
     >>> ask(answers, np.ones((2, 5), int)).shape
@@ -223,24 +189,15 @@ def excess(answers, language, tokens, by_place=False, reverse=False):
     network's q, given the words before: the cross-entropy of the network above the entropy of the
     language.
 
-    Parameters
-    ----------
-    answers : keras.Model
-        From tokens to logits.
-    language : Language
-    tokens : array of int, shape (sentences, length)
-    by_place : bool
-        Whether to return the mean of each place, shape (length,), in place of the overall mean.
-    reverse : bool
-        Whether to return :math:`KL(q \,\|\, p)`. On sentences that the network wrote, the sum over
-        the places of a sentence is the divergence of whole sentences.
+    - ``answers``: from tokens to logits.
+    - ``language``: Language.
+    - ``tokens``: array of int, shape (sentences, length).
+    - ``by_place``: whether to return the mean of each place, shape (length,), in place of the
+      overall mean.
+    - ``reverse``: whether to return :math:`KL(q \,\|\, p)`. On sentences that the network wrote,
+      the sum over the places of a sentence is the divergence of whole sentences.
+    - Returns float or numpy.ndarray.
 
-    Returns
-    -------
-    float or numpy.ndarray
-
-    Examples
-    --------
     >>> from kdbook.language import small_english, transformer
     >>> english = small_english()
     >>> answers = logits_model(transformer(len(english.words), length=4, width=8))

@@ -16,8 +16,6 @@ from kdlib.softening import softmax
 class Positions(layers.Layer):
     """Add to each place of a sequence a vector of its own, which is learned.
 
-    Examples
-    --------
     >>> Positions()(np.zeros((2, 5, 8))).shape[1:] == (5, 8)
     True
     """
@@ -34,35 +32,16 @@ class Positions(layers.Layer):
 def transformer(words, length, width=32, blocks=1, heads=2, dropout=0.0, name=None):
     """Return a causal transformer, untrained: the answer at a place depends on no later word.
 
-    Parameters
-    ----------
-    words : int
-        The size of the vocabulary.
-    length : int
-        The length of all sentences.
-    width, blocks, heads : int
-        Features at each place, a multiple of the number of heads; blocks one upon the other.
-    dropout : float
-        From 0 to 1, in each block.
-    name : str, optional
+    - ``words``: the size of the vocabulary.
+    - ``length``: the length of all sentences.
+    - ``width``, ``blocks``, ``heads``: features at each place, a multiple of the number of heads;
+      blocks one upon the other.
+    - ``dropout``: from 0 to 1, in each block.
+    - Returns keras.Model: from int tokens of shape (batch, length) to probabilities (batch, length,
+      words). The layer before its softmax is called ``logits``.
+    - ``ValueError`` if the width is no multiple of the number of heads.
+    - After Vaswani et al. (2017), Attention is all you need.
 
-    Returns
-    -------
-    keras.Model
-        From int tokens of shape (batch, length) to probabilities (batch, length, words). The layer
-        before its softmax is called ``logits``.
-
-    Raises
-    ------
-    ValueError
-        If the width is no multiple of the number of heads.
-
-    References
-    ----------
-    Vaswani et al. (2017), Attention is all you need.
-
-    Examples
-    --------
     >>> transformer(words=7, length=5, width=8).output_shape
     (None, 5, 7)
     """
@@ -83,23 +62,12 @@ def transformer(words, length, width=32, blocks=1, heads=2, dropout=0.0, name=No
 def write(answers, count, seed=0, temperature=1.0):
     """Return sentences that a network writes, each word drawn from its own probabilities.
 
-    Parameters
-    ----------
-    answers : keras.Model
-        From tokens to logits, as :func:`kdlib.unet.logits_model` makes it of a transformer.
-    count : int
-        How many sentences.
-    seed : int
-    temperature : float
-        T > 0.
+    - ``answers``: from tokens to logits, as :func:`kdlib.unet.logits_model` makes it of a
+      transformer.
+    - ``count``: how many sentences.
+    - ``temperature``: T > 0.
+    - Returns numpy.ndarray: int32, shape (count, length), filled up with full stops.
 
-    Returns
-    -------
-    numpy.ndarray
-        int32, shape (count, length), filled up with full stops.
-
-    Examples
-    --------
     >>> from kdlib.unet import logits_model
     >>> write(logits_model(transformer(words=7, length=5, width=8)), count=2).shape
     (2, 5)

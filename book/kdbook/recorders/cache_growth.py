@@ -19,11 +19,8 @@ COUNTS = (1_000, 10_000, 100_000)
 def measure(counts=COUNTS, side=16):
     """Write caches of crops of the procedural city, images on the disk too, and read them apart.
 
-    Returns
-    -------
-    dict
-        ``settings``; ``wall`` and ``processor``, the seconds of writing, for each count; and what
-        :func:`reading` says of each, ``mapped`` and ``loaded``.
+    - Returns dict: ``settings``; ``wall`` and ``processor``, the seconds of writing, for each
+      count; and what :func:`reading` says of each, ``mapped`` and ``loaded``.
     """
     city, teacher = data.cut(data.load("city")), pretrained("teacher", "city")
     found = [_measure_one(data.fixed_crops(city, side, count), teacher) for count in counts]
@@ -57,21 +54,12 @@ def reading(folder, how, batch=16):
 
     On Linux, where a process can ask how much of it is resident.
 
-    Parameters
-    ----------
-    folder : path
-        As :func:`kdlib.cache.write` filled it.
-    how : {"mapped", "loaded"}
-        View by view, as :class:`kdlib.cache.SoftTargets` does it, or all files at once: a control
-        that shows that the rise would be noticed.
-    batch : int
-        Views at a time.
-
-    Returns
-    -------
-    dict
-        ``bytes`` on the disk, ``seconds``, and ``rise``: by how many MiB the resident memory was
-        higher than before, at most.
+    - ``folder``: as :func:`kdlib.cache.write` filled it.
+    - ``how``: {"mapped", "loaded"}. View by view, as :class:`kdlib.cache.SoftTargets` does it, or
+      all files at once: a control that shows that the rise would be noticed.
+    - ``batch``: views at a time.
+    - Returns dict: ``bytes`` on the disk, ``seconds``, and ``rise``: by how many MiB the resident
+      memory was higher than before, at most.
     """
     targets = cache.SoftTargets(folder, read_header(folder))
     paths = sorted(Path(folder).glob("*.targets"))

@@ -28,27 +28,18 @@ from kdlib.recipes import BUILDERS, EpochSeeds
 class Setting:
     """One way to train a network, the source project's but for what is given.
 
-    Parameters
-    ----------
-    name : str
-    network : {"teacher", "student"}
-    rate : float
-        Of Adam; constant after the warm-up.
-    warmup : float
-        Share of the steps in which the rate rises from zero.
-    batch, crop, steps : int
-        Crops a step, their side in pixels, and steps.
-    dropout, normalization
-        As in :func:`kdlib.unet.unet`.
-    output : {"probabilities", "twice", "logits"}
-        What reaches a cross-entropy that expects probabilities: them, the softmax of them, or
-        logits, which it clips to what a probability can be.
-    labels : {"own", "renumbered", "shuffled"}
-        The masks as they are, with the named classes numbered in another way, or each with the
-        image of another patch.
-    steps_before : int
-        Steps that the optimiser has taken before, on another network. Its averages of this
-        network's gradients begin at 0, and it no longer corrects them for that.
+    - ``network``: {"teacher", "student"}.
+    - ``rate``: of Adam; constant after the warm-up.
+    - ``warmup``: share of the steps in which the rate rises from zero.
+    - ``batch``, ``crop``, ``steps``: crops a step, their side in pixels, and steps.
+    - ``dropout``, ``normalization``: as in :func:`kdlib.unet.unet`.
+    - ``output``: {"probabilities", "twice", "logits"}. What reaches a cross-entropy that expects
+      probabilities: them, the softmax of them, or logits, which it clips to what a probability can
+      be.
+    - ``labels``: {"own", "renumbered", "shuffled"}. The masks as they are, with the named classes
+      numbered in another way, or each with the image of another patch.
+    - ``steps_before``: steps that the optimiser has taken before, on another network. Its averages
+      of this network's gradients begin at 0, and it no longer corrects them for that.
     """
 
     name: str
@@ -175,10 +166,8 @@ def record(setting, seed, images, split):
 def runs(folder=RESULTS):
     """Return {setting: {seed: line}} of what is recorded, in the order of the settings.
 
-    Raises
-    ------
-    ValueError
-        If a line is damaged, or was recorded with another setting than that of its name.
+    - ``ValueError`` if a line is damaged, or was recorded with another setting than that of its
+      name.
     """
     entries = Record(folder, PLAN).runs()
     for run, entry in entries.items():

@@ -22,19 +22,16 @@ LEAST = 0.001
 class Looks(keras.callbacks.Callback):
     """Set the rate of each step, and look at the network every :data:`LOOK` steps.
 
-    Parameters
-    ----------
-    setting : Setting
-    patches : kdlib.data.Patches
-        To look at, with the labels that the training uses.
-    batch : tuple of arrays
-        The batch on which the gradient is taken, the same at every look, without dropout.
+    - ``setting``: Setting.
+    - ``patches``: to look at, with the labels that the training uses.
+    - ``batch``: tuple of arrays. The batch on which the gradient is taken, the same at every look,
+      without dropout.
 
-    Attributes
-    ----------
-    curve : dict of str to list
-        After each look: ``loss`` over the steps since the last one, ``gradient`` (its norm over
-        all weights), ``confusion``, and ``live``, the live features of each of :data:`BLOCKS`.
+    It has:
+
+    - ``curve``: dict of str to list. After each look: ``loss`` over the steps since the last one,
+      ``gradient`` (its norm over all weights), ``confusion``, and ``live``, the live features of
+      each of :data:`BLOCKS`.
     """
 
     def __init__(self, setting, patches, batch):
@@ -112,18 +109,9 @@ def confusion(model, patches):
 def looks_collapsed(matrix):
     """Tell whether a network says one class: accuracy within a point of the majority's share.
 
-    Parameters
-    ----------
-    matrix : array, shape (n_classes, n_classes)
-        A confusion matrix.
+    - ``matrix``: array, shape (n_classes, n_classes). A confusion matrix.
+    - Returns bool: true if, besides, one class is above 95 % of all answers. As in chapter 07.
 
-    Returns
-    -------
-    bool
-        True if, besides, one class is above 95 % of all answers. As in chapter 07.
-
-    Examples
-    --------
     >>> looks_collapsed([[0, 4], [0, 6]]), looks_collapsed([[3, 1], [1, 5]])
     (True, False)
     """
@@ -135,8 +123,6 @@ def looks_collapsed(matrix):
 def collapsed_since(entry):
     """Return the step from which a run says one class until its end, or None.
 
-    Examples
-    --------
     >>> one, two = [[0, 4], [0, 6]], [[3, 1], [1, 5]]
     >>> collapsed_since({"step": [25, 50, 75], "confusion": [one, two, one]})
     75

@@ -20,14 +20,9 @@ def networks(size, precision="float32"):
 
     Trained, since the divergence of logits that are nearly alike is computed in another way.
 
-    Parameters
-    ----------
-    size : int
-        Height and width of an image, divisible by 16.
-    precision : {"float32", "mixed_bfloat16"}
+    - ``size``: height and width of an image, divisible by 16.
+    - ``precision``: {"float32", "mixed_bfloat16"}.
 
-    Examples
-    --------
     >>> [network.name for network in networks(16)]
     ['student', 'teacher']
     """
@@ -48,29 +43,13 @@ def networks(size, precision="float32"):
 def contender(name, student, teacher, batch=8, xla=False):
     """Return a function that does one step on a fixed random batch, and waits for the loss.
 
-    Parameters
-    ----------
-    name : str
-        One of :data:`CONTENDERS`.
-    student, teacher : keras.Model
-        As :func:`networks` returns them. The student is trained.
-    batch : int
-        Images a step.
-    xla : bool
-        Whether to compile the whole step with XLA.
+    - ``name``: one of :data:`CONTENDERS`.
+    - ``student``, ``teacher``: as :func:`networks` returns them. The student is trained.
+    - ``batch``: images a step.
+    - ``xla``: whether to compile the whole step with XLA.
+    - Returns callable: returns the loss of the step; of the teacher's forward pass, one logit.
+    - ``ValueError`` if there is no such contender on this backend.
 
-    Returns
-    -------
-    callable
-        Returns the loss of the step; of the teacher's forward pass, one logit.
-
-    Raises
-    ------
-    ValueError
-        If there is no such contender on this backend.
-
-    Examples
-    --------
     >>> step = contender("student alone", *networks(16), batch=1)
     >>> step() > 0
     True
@@ -92,8 +71,6 @@ def ways():
 
     The loop by hand needs TensorFlow's tape.
 
-    Examples
-    --------
     >>> ways()[0]
     'student alone'
     """

@@ -36,21 +36,13 @@ LOOKS = 4
 class Way:
     """One way to train a student.
 
-    Parameters
-    ----------
-    name : str
-    taught : {"labels", "cached", "online"}
-        By labels alone, by soft targets of a cache, or by a teacher that is asked at each step.
-    seconds : float or None
-        Budget of processor time, the writing of the cache included.
-    steps : int or None
-        Length, where there is no budget.
-    crops : int
-        Fixed crops; 0 cuts random ones, flipped and turned, at each step.
-    views : {1, 8}
-        Of each fixed crop: as it is, or in its eight flips and turns.
-    store : str
-        Of the cache.
+    - ``taught``: {"labels", "cached", "online"}. By labels alone, by soft targets of a cache, or by
+      a teacher that is asked at each step.
+    - ``seconds``: budget of processor time, the writing of the cache included.
+    - ``steps``: length, where there is no budget.
+    - ``crops``: fixed crops; 0 cuts random ones, flipped and turned, at each step.
+    - ``views``: {1, 8}. Of each fixed crop: as it is, or in its eight flips and turns.
+    - ``store``: of the cache.
     """
 
     name: str
@@ -64,15 +56,8 @@ class Way:
     def length(self, costs):
         """Return the steps that the budget is enough for, a multiple of :data:`LOOKS`.
 
-        Parameters
-        ----------
-        costs : dict of str to float
-            As :func:`seconds_of` returns it.
-
-        Raises
-        ------
-        ValueError
-            If the writing of the cache takes all.
+        - ``costs``: dict of str to float. As :func:`seconds_of` returns it.
+        - ``ValueError`` if the writing of the cache takes all.
         """
         if self.seconds is None:
             return self.steps
@@ -124,11 +109,8 @@ PLAN = Plan("scale", (Costs(), *WAYS), seeds=(0, 1, 2), judged_on="validation")
 def measure_costs(patches, teacher, rounds=5, steps=25):
     """Measure a step of each way, its batches included, and the writing of a view to a cache.
 
-    Returns
-    -------
-    dict
-        ``settings`` with the names, and ``wall`` and ``processor``: for each the seconds of each
-        round, in which ``steps`` steps are done, or ``views`` views written.
+    - Returns dict: ``settings`` with the names, and ``wall`` and ``processor``: for each the
+      seconds of each round, in which ``steps`` steps are done, or ``views`` views written.
     """
     crops = data.fixed_crops(patches, TAUGHT.crop, steps * TAUGHT.batch_size)
     with tempfile.TemporaryDirectory() as folder:
@@ -146,10 +128,7 @@ def measure_costs(patches, teacher, rounds=5, steps=25):
 def seconds_of(entry):
     """Return {way: processor seconds of a step}, and of a view that is ``written``: medians.
 
-    Parameters
-    ----------
-    entry : dict
-        The line ``costs`` of the record.
+    - ``entry``: the line ``costs`` of the record.
     """
     kept, medians = entry["settings"], [float(np.median(row)) for row in entry["processor"]]
     per = {"written": kept["views"]}
@@ -226,10 +205,7 @@ def _trained(way, seed, costs, split, teacher):
 def read(folder=RESULTS):
     """Return {arm: {seed: line}} of what is recorded, in the order of the plan.
 
-    Raises
-    ------
-    ValueError
-        If a line is damaged, or was recorded with another way than that of its name.
+    - ``ValueError`` if a line is damaged, or was recorded with another way than that of its name.
     """
     found = {arm.name: {} for arm in PLAN.arms}
     for run, entry in sorted(Record(folder, PLAN).runs().items()):

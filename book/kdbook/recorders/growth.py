@@ -31,16 +31,12 @@ ROUNDS = 9
 class Series:
     """Steps that differ in one size.
 
-    Parameters
-    ----------
-    name : str
-    work : {"training", "forward"}
-        A step of training from labels, or an answer in inference mode.
-    grows : {"pixels", "batch", "width"}
-        What the sizes are: pixels of an image, images a batch, or filters of the first block.
-    sizes : tuple of int
-    pixels, batch, width : int
-        Of what does not grow.
+    - ``work``: {"training", "forward"}. A step of training from labels, or an answer in inference
+      mode.
+    - ``grows``: {"pixels", "batch", "width"}. What the sizes are: pixels of an image, images a
+      batch, or filters of the first block.
+    - ``sizes``: tuple of int.
+    - ``pixels``, ``batch``, ``width``: of what does not grow.
     """
 
     name: str
@@ -98,8 +94,6 @@ PLAN = Plan("growth", (*SERIES, Caches()), seeds=(0,))
 class Exponent(NamedTuple):
     """The slope of a line through points on logarithmic scales, with the ends of its interval.
 
-    Examples
-    --------
     >>> Exponent(1.0, 0.9, 1.1).high
     1.1
     """
@@ -115,24 +109,12 @@ def exponent(sizes, costs, confidence=0.95):
     The interval is :math:`b \pm t_{n-2}\, s_b` for the :math:`n` points, with the standard error
     of the slope: it says how far the points are from one straight line.
 
-    Parameters
-    ----------
-    sizes, costs : sequence of float, shape (n,)
-        All above 0; n is 3 or more, and not all sizes are equal.
-    confidence : float
-        Between 0 and 1.
+    - ``sizes``, ``costs``: sequence of float, shape (n,). All above 0; n is 3 or more, and not all
+      sizes are equal.
+    - ``confidence``: between 0 and 1.
+    - Returns Exponent.
+    - ``ValueError`` if there are too few points, or one is not above 0.
 
-    Returns
-    -------
-    Exponent
-
-    Raises
-    ------
-    ValueError
-        If there are too few points, or one is not above 0.
-
-    Examples
-    --------
     >>> found = exponent([1, 2, 4, 8], [3, 12, 48, 192])
     >>> print(f"{found.value:.2f}, from {found.low:.2f} to {found.high:.2f}")
     2.00, from 2.00 to 2.00

@@ -48,16 +48,9 @@ def step_of(arm, patches, teacher, recipe):
 def measure(patches, teacher, rounds=15, steps=3, recipe=TAUGHT, peak=None):
     """Return ``settings``; ``wall`` and ``processor``, the seconds of each round; and ``peak_mib``.
 
-    Parameters
-    ----------
-    patches : kdlib.data.Patches
-    teacher : keras.Model
-    rounds, steps : int
-        In a round each arm has its turn, of so many steps.
-    recipe : kdlib.recipes.Recipe
-        Gives the size of a batch.
-    peak : callable, optional
-        From the name of an arm to MiB; by default measured in a process of its own.
+    - ``rounds``, ``steps``: in a round each arm has its turn, of so many steps.
+    - ``recipe``: kdlib.recipes.Recipe. Gives the size of a batch.
+    - ``peak``: from the name of an arm to MiB; by default measured in a process of its own.
     """
     tasks = {arm.name: _several(step_of(arm, patches, teacher, recipe), steps) for arm in ARMS}
     return {
@@ -77,8 +70,6 @@ def ratios_of(entry, to="plain"):
 
     Each number is a multiple of the time of another arm in the same round.
 
-    Examples
-    --------
     >>> entry = {"settings": {"names": ["plain", "hint"]}, "processor": [[1, 2], [3, 6]]}
     >>> ratios_of(entry)["hint"]
     (3.0, 3.0, 3.0)
@@ -92,8 +83,6 @@ def steps_of_equal_cost(entry, steps, least=1.25):
 
     Arms whose step costs less than ``least`` times a plain one are left out.
 
-    Examples
-    --------
     >>> entry = {"settings": {"names": ["plain", "hint"]}, "processor": [[1, 2], [3, 6]]}
     >>> steps_of_equal_cost(entry, 25)
     {'hint': 8}
@@ -105,10 +94,7 @@ def steps_of_equal_cost(entry, steps, least=1.25):
 def read(folder=RESULTS):
     """Return the recorded line.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is none.
+    - ``FileNotFoundError`` if there is none.
     """
     for entry in Record(folder, PLAN).runs().values():
         return entry

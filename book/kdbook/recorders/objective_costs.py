@@ -17,23 +17,12 @@ def objectives(batch, size, rounds):
     sum, as Keras computes them one operation after another; and the same in one compiled pass, as
     the Distiller's training step has them.
 
-    Parameters
-    ----------
-    batch : int
-        Images.
-    size : int
-        Height and width of an image, divisible by 16.
-    rounds : int
-        At least 1.
+    - ``batch``: images.
+    - ``size``: height and width of an image, divisible by 16.
+    - ``rounds``: at least 1.
+    - Returns dict of str to float: milliseconds, the median over the rounds; empty on another
+      backend than TensorFlow, where whole steps are compiled.
 
-    Returns
-    -------
-    dict of str to float
-        Milliseconds, the median over the rounds; empty on another backend than TensorFlow, where
-        whole steps are compiled.
-
-    Examples
-    --------
     >>> found = objectives(1, 16, rounds=1)
     >>> list(found) == [LABELS, STEPS, ONE_PASS] or not found
     True

@@ -10,15 +10,11 @@ from kdbook.study.record import Record, notice
 def do_what_is_left(plan, runs, found, options):
     """Do the runs that are not recorded, and that no other worker has; keep a line of each.
 
-    Parameters
-    ----------
-    plan : kdbook.study.arms.Plan
-    runs : iterable of kdbook.study.arms.Run
-    found : callable
-        From a run to what its line says, beside its name, origin and time. If it raises
-        ``ValueError``, as for NaN in a loss, the others go on.
-    options : argparse.Namespace
-        With ``out`` and ``storage``.
+    - ``plan``: kdbook.study.arms.Plan.
+    - ``runs``: iterable of kdbook.study.arms.Run.
+    - ``found``: from a run to what its line says, beside its name, origin and time. If it raises
+      ``ValueError``, as for NaN in a loss, the others go on.
+    - ``options``: argparse.Namespace. With ``out`` and ``storage``.
     """
     from kdbook.study.queue import Queue  # it needs Optuna, and a chapter that reads does not
 

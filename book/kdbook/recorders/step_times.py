@@ -18,28 +18,14 @@ FILE = RESULTS / "bench.jsonl"
 def read(path=FILE):
     """Return the latest entry of the record.
 
-    Parameters
-    ----------
-    path : path
+    - Returns dict: ``device``, ``versions``, ``batch``, ``size``, ``rounds``, ``faster_precision``,
+      ``left_out``, ``rows`` (each with ``contender``, ``precision``, ``xla``, ``milliseconds``,
+      ``ratio``, ``ratio_low``, ``ratio_high``, ``cpu_ratio`` and ``peak_mib``), ``input`` (each
+      with ``contender``, ``milliseconds`` and ``share``) and ``objectives``, as
+      :func:`kdbook.recorders.objective_costs.objectives` returns them.
+    - ``FileNotFoundError`` if nothing is recorded.
+    - ``ValueError`` if the latest line is not JSON.
 
-    Returns
-    -------
-    dict
-        ``device``, ``versions``, ``batch``, ``size``, ``rounds``, ``faster_precision``,
-        ``left_out``, ``rows`` (each with ``contender``, ``precision``, ``xla``, ``milliseconds``,
-        ``ratio``, ``ratio_low``, ``ratio_high``, ``cpu_ratio`` and ``peak_mib``), ``input``
-        (each with ``contender``, ``milliseconds`` and ``share``) and ``objectives``, as
-        :func:`kdbook.recorders.objective_costs.objectives` returns them.
-
-    Raises
-    ------
-    FileNotFoundError
-        If nothing is recorded.
-    ValueError
-        If the latest line is not JSON.
-
-    Examples
-    --------
     >>> read("nowhere.jsonl")
     Traceback (most recent call last):
     ...
@@ -65,17 +51,8 @@ def read(path=FILE):
 def render(entry):
     """Return an entry as text: a table for each precision, with and without XLA.
 
-    Parameters
-    ----------
-    entry : dict
-        As :func:`read` returns it.
+    - ``entry``: as :func:`read` returns it.
 
-    Returns
-    -------
-    str
-
-    Examples
-    --------
     >>> print(render(read()).splitlines()[0].partition(" · ")[2])
     8 images of 256 × 256 a step
     """

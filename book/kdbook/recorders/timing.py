@@ -11,27 +11,13 @@ def alternate(functions, rounds, clocks=(time.perf_counter, time.process_time)):
     Each is called twice before, since the first call compiles. Every second round goes backwards,
     so that none always follows the same one.
 
-    Parameters
-    ----------
-    functions : dict of str to callable
-        Each returns when its work is done.
-    rounds : int
-        At least 1.
-    clocks : sequence of callable
-        Give seconds: by default those that pass, and those that all threads of the process compute.
+    - ``functions``: dict of str to callable. Each returns when its work is done.
+    - ``rounds``: at least 1.
+    - ``clocks``: sequence of callable. Give seconds: by default those that pass, and those that all
+      threads of the process compute.
+    - Returns dict of str to array, shape (clocks, rounds): seconds.
+    - ``ValueError`` if there is nothing to time.
 
-    Returns
-    -------
-    dict of str to array, shape (clocks, rounds)
-        Seconds.
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to time.
-
-    Examples
-    --------
     >>> {name: seconds.shape for name, seconds in alternate({"a": int}, rounds=3).items()}
     {'a': (2, 3)}
     """
@@ -56,8 +42,6 @@ def alternate(functions, rounds, clocks=(time.perf_counter, time.process_time)):
 def by_clock(seconds):
     """Return what :func:`alternate` returned as a record keeps it: ``wall`` and ``processor``.
 
-    Examples
-    --------
     >>> by_clock({"a": np.array([[1.0, 2.0], [0.5, 1.5]])})
     {'wall': [[1.0, 2.0]], 'processor': [[0.5, 1.5]]}
     """
@@ -68,24 +52,12 @@ def by_clock(seconds):
 def ratios(seconds, base):
     """Return how long each took in units of another, within the same round.
 
-    Parameters
-    ----------
-    seconds : dict of str to array, shape (rounds,)
-    base : str
-        Whose time is the unit.
+    - ``seconds``: dict of str to array, shape (rounds,).
+    - ``base``: whose time is the unit.
+    - Returns dict of str to tuple of float: median, lower quartile and upper quartile of the
+      ratios.
+    - ``ValueError`` if the base was not timed.
 
-    Returns
-    -------
-    dict of str to tuple of float
-        Median, lower quartile and upper quartile of the ratios.
-
-    Raises
-    ------
-    ValueError
-        If the base was not timed.
-
-    Examples
-    --------
     >>> ratios({"a": np.array([1.0, 2.0]), "b": np.array([3.0, 6.0])}, base="a")["b"]
     (3.0, 3.0, 3.0)
     """

@@ -29,23 +29,15 @@ VIEWS = {"whole": 1, "views": 8}
 def answers(patches, teacher, views, folder):
     """Return the teacher's answers for some patches, from the disk if they were asked before.
 
-    Parameters
-    ----------
-    patches : kdlib.data.Patches
-        Square.
-    teacher : keras.Model
-        With a layer named ``logits``.
-    views : {"whole", "views"}
-        The logits for each patch, or the mean of the log-probabilities of its eight flips and
-        turns, each turned back. The softmax of that mean is the geometric mean of the eight.
-    folder : pathlib.Path
-        Where they are kept.
-
-    Returns
-    -------
-    array of float16, shape (n, height, width, classes)
-        Mapped into memory: 640 MB for the 815 training patches of Dubai stay on the disk. A
-        logit is off by at most a two-thousandth of itself.
+    - ``patches``: square.
+    - ``teacher``: with a layer named ``logits``.
+    - ``views``: {"whole", "views"}. The logits for each patch, or the mean of the log-probabilities
+      of its eight flips and turns, each turned back. The softmax of that mean is the geometric mean
+      of the eight.
+    - ``folder``: where they are kept.
+    - Returns array of float16, shape (n, height, width, classes): mapped into memory: 640 MB for
+      the 815 training patches of Dubai stay on the disk. A logit is off by at most a two-thousandth
+      of itself.
     """
     told = (hash_of_teacher(teacher), hash_of_images(patches), views)
     path = folder / f"answers-{hashlib.sha256(repr(told).encode()).hexdigest()[:16]}.npy"
@@ -58,16 +50,8 @@ def answers(patches, teacher, views, folder):
 def decisions(patches, answered):
     """Return the patches with the teacher's decisions as labels; void pixels stay void.
 
-    Parameters
-    ----------
-    patches : kdlib.data.Patches
-    answered : array, shape (n, height, width, classes)
-        As :func:`answers` returns it.
-
-    Returns
-    -------
-    array of uint8, shape (n, height, width)
-        The named class with the largest logit.
+    - ``answered``: array, shape (n, height, width, classes). As :func:`answers` returns it.
+    - Returns array of uint8, shape (n, height, width): the named class with the largest logit.
     """
     decided = np.empty_like(patches.labels)
     for place, answer in enumerate(answered):
@@ -82,13 +66,9 @@ def shuffled(answered, seed, folder):
     :class:`kdbook.study.controls.DealOut`, which draws anew at each step. Here the draw of a pixel
     stays what it is, as the answers themselves do.
 
-    Parameters
-    ----------
-    answered : array of float16, shape (n, height, width, classes)
-    seed : int
-        Decides the draw.
-    folder : pathlib.Path
-        The result is as large as the answers, and mapped into memory from here.
+    - ``answered``: array of float16, shape (n, height, width, classes).
+    - ``seed``: decides the draw.
+    - ``folder``: the result is as large as the answers, and mapped into memory from here.
     """
     path = folder / f"{Path(answered.filename).stem}-shuffled-{seed}.npy"
     if not path.exists():
@@ -114,16 +94,9 @@ def _dealt_out(answered, seed):
 def simplified(labels, side):
     """Return masks in which each pixel has the most frequent named class around it.
 
-    Parameters
-    ----------
-    labels : array of uint8, shape (n, height, width)
-    side : int
-        Odd: height and width of the square around a pixel.
-
-    Returns
-    -------
-    array of uint8, shape of ``labels``
-        Void pixels stay void, and do not vote.
+    - ``labels``: array of uint8, shape (n, height, width).
+    - ``side``: odd: height and width of the square around a pixel.
+    - Returns array of uint8, shape of ``labels``: void pixels stay void, and do not vote.
     """
     simple = np.empty_like(labels)
     for place, mask in enumerate(labels):
@@ -139,17 +112,10 @@ class AnsweredBatches(Batches):
     Inputs are ``{"image": images, "teacher_logits": logits}``, with which a Distiller does not run
     its teacher. With the same seed the images, labels and weights are those of ``Batches``.
 
-    Parameters
-    ----------
-    answered : array, shape (n, height, width, classes)
-        Of the patches.
-    patches, batch_size, options
-        As in :class:`kdlib.data.Batches`.
-
-    Raises
-    ------
-    ValueError
-        As ``Batches``; also if the answers are not as many and as large as the patches.
+    - ``answered``: array, shape (n, height, width, classes). Of the patches.
+    - ``patches``, ``batch_size``, ``options``: as in :class:`kdlib.data.Batches`.
+    - ``ValueError`` as ``Batches``; also if the answers are not as many and as large as the
+      patches.
     """
 
     def __init__(self, answered, patches, batch_size, **options):

@@ -21,17 +21,13 @@ EPOCHS = "epochs to the baseline's score"
 class Row:
     """One score of one arm.
 
-    Attributes
-    ----------
-    arm, score : str
-    values : tuple of float
-        One for each seed, in the order of ``seeds``; NaN where there is no such value.
-    seeds : tuple of int
-    baseline : str or None
-        The arm that it is compared with.
-    difference : PairedDifference or None
-        Mean of arm minus baseline over the seeds, with the ends of its 95 % interval; None
-        without a baseline, with fewer than two seeds, or if a value is NaN.
+    - ``values``: tuple of float. One for each seed, in the order of ``seeds``; NaN where there is
+      no such value.
+    - ``seeds``: tuple of int.
+    - ``baseline``: the arm that it is compared with.
+    - ``difference``: PairedDifference or None. Mean of arm minus baseline over the seeds, with the
+      ends of its 95 % interval; None without a baseline, with fewer than two seeds, or if a value
+      is NaN.
     """
 
     arm: str
@@ -51,24 +47,13 @@ class Row:
 def table(plan, runs, on=None):
     """Return the rows of all arms that are recorded, arm by arm.
 
-    Parameters
-    ----------
-    plan : kdbook.study.arms.Plan
-    runs : dict of Run to dict
-        As :func:`read` returns it.
-    on : {"validation", "test"}, optional
-        Which images; by default those that the plan is judged on.
-
-    Returns
-    -------
-    list of Row
-
-    Raises
-    ------
-    ValueError
-        If nothing is recorded, or an arm and its baseline cannot be compared: other seeds,
-        another budget, precision, images, judge, or teachers that differ between seeds. The
-        learning rate may differ: it is tuned for each arm. Or the plan is not scored there.
+    - ``plan``: kdbook.study.arms.Plan.
+    - ``runs``: dict of Run to dict. As :func:`read` returns it.
+    - ``on``: {"validation", "test"}. Which images; by default those that the plan is judged on.
+    - Returns list of Row.
+    - ``ValueError`` if nothing is recorded, or an arm and its baseline cannot be compared: other
+      seeds, another budget, precision, images, judge, or teachers that differ between seeds. The
+      learning rate may differ: it is tuned for each arm. Or the plan is not scored there.
     """
     if (on or plan.judged_on) not in plan.scored:
         raise ValueError(f"plan {plan.name} is scored on {', '.join(plan.scored)}, not on {on}.")
@@ -89,16 +74,10 @@ def table(plan, runs, on=None):
 def read(plan, folder=RESULTS):
     """Return what is recorded of a plan.
 
-    Parameters
-    ----------
-    plan : kdbook.study.arms.Plan
-    folder : path
-        By default that of the record that comes with the library.
-
-    Returns
-    -------
-    dict of Run to dict
-        See :meth:`kdbook.study.record.Record.runs`, which tells the errors.
+    - ``plan``: kdbook.study.arms.Plan.
+    - ``folder``: by default that of the record that comes with the library.
+    - Returns dict of Run to dict: see :meth:`kdbook.study.record.Record.runs`, which tells the
+      errors.
     """
     return Record(folder, plan).runs()
 
@@ -117,8 +96,6 @@ def render(rows):
 def epochs_to_reach(curve, target):
     """Return the number of the first epoch, from 1, whose value is at least the target, or NaN.
 
-    Examples
-    --------
     >>> epochs_to_reach([0.1, 0.4, 0.3], 0.3), epochs_to_reach([0.1], 0.3)
     (2.0, nan)
     """
@@ -214,17 +191,10 @@ def _line(row, width):
 def in_words(difference):
     """Say what a paired difference with its interval allows one to say.
 
-    Parameters
-    ----------
-    difference : kdlib.metrics.PairedDifference
+    - ``difference``: kdlib.metrics.PairedDifference.
+    - Returns str: "higher" or "lower" if the whole interval is on one side of 0, else "cannot
+      tell".
 
-    Returns
-    -------
-    str
-        "higher" or "lower" if the whole interval is on one side of 0, else "cannot tell".
-
-    Examples
-    --------
     >>> in_words(PairedDifference(0.02, 0.01, 0.03)), in_words(PairedDifference(0.02, -0.01, 0.05))
     ('higher', 'cannot tell')
     """

@@ -28,31 +28,16 @@ def train(arm, split, seed, teacher=None, callbacks=(), keep=None, initial_epoch
     Arms of one seed start from the same weights and see the same crops in the same order, as long
     as they see the same images.
 
-    Parameters
-    ----------
-    arm : kdbook.study.arms.Arm
-    split : kdlib.data.Split
-        Its training patches are used.
-    seed : int
-        Decides weights, crops, dropout, and the chance in the controls.
-    teacher : keras.Model, optional
-        The trained network that ``arm.teacher`` is made from.
-    callbacks : sequence of keras.callbacks.Callback
-    keep : pathlib.Path, optional
-        Folder in which the teacher's logits are kept for the other arms of this seed, or its
-        answers for all of them: an arm with ``answers`` needs it.
-    initial_epoch : int
-        Where to go on, if a callback brings the weights of that epoch back.
-
-    Returns
-    -------
-    keras.Model
-        The trained network.
-
-    Raises
-    ------
-    ValueError
-        If the arm has a teacher and none is given, or names one that is unknown.
+    - ``arm``: kdbook.study.arms.Arm.
+    - ``split``: kdlib.data.Split. Its training patches are used.
+    - ``seed``: decides weights, crops, dropout, and the chance in the controls.
+    - ``teacher``: the trained network that ``arm.teacher`` is made from.
+    - ``callbacks``: sequence of keras.callbacks.Callback.
+    - ``keep``: folder in which the teacher's logits are kept for the other arms of this seed, or
+      its answers for all of them: an arm with ``answers`` needs it.
+    - ``initial_epoch``: where to go on, if a callback brings the weights of that epoch back.
+    - Returns keras.Model: the trained network.
+    - ``ValueError`` if the arm has a teacher and none is given, or names one that is unknown.
     """
     patches = transfer_set(arm, split.train) or training_patches(arm, split.train, seed)
     network = recipes.build(arm.network, seed, arm.recipe)
@@ -84,10 +69,8 @@ def train(arm, split, seed, teacher=None, callbacks=(), keep=None, initial_epoch
 def relabelled(arm, patches, answered, seed):
     """Return the patches with what an arm has for labels instead of those of people.
 
-    Raises
-    ------
-    ValueError
-        If it is unknown, or there are no answers of a teacher that it could be made from.
+    - ``ValueError`` if it is unknown, or there are no answers of a teacher that it could be made
+      from.
     """
     if arm.labels == "simplified":
         labels = answers.simplified(patches.labels, SIMPLER)
@@ -118,8 +101,6 @@ def _answered_batches(arm, patches, answered, seed, keep):
 def logits_suffice(arm):
     """Tell whether an arm needs no more of its teacher than the logits.
 
-    Examples
-    --------
     >>> from kdlib.recipes import RECIPES
     >>> from kdbook.study.arms import Arm
     >>> recipe = RECIPES["student"]["full"]
@@ -152,10 +133,7 @@ class SeenLabels(LabelCrossEntropy):
     Where the label is seen, the loss is divided by the share of such pixels, so that it stays a
     mean over what is labelled and alpha keeps its meaning.
 
-    Parameters
-    ----------
-    share : float
-        Share of the pixels that have a label, above 0 to 1.
+    - ``share``: share of the pixels that have a label, above 0 to 1.
     """
 
     ignore_class = UNLABELLED
@@ -187,10 +165,7 @@ def training_patches(arm, patches, seed=0):
 def transfer_set(arm, patches):
     """Return as many other patches, all labels hidden, or None if the arm has no transfer set.
 
-    Raises
-    ------
-    ValueError
-        If the arm would need their labels, or the set is unknown.
+    - ``ValueError`` if the arm would need their labels, or the set is unknown.
     """
     if arm.transfer is None:
         return None
@@ -225,22 +200,10 @@ def labelled_images(patches, share, seed=0):
     Images are chosen, not patches: whoever labels an image labels all of it. The images of a
     small share are among those of a larger one, and they come from as many tiles as possible.
 
-    Parameters
-    ----------
-    patches : kdlib.data.Patches
-    share : float
-        Above 0 to 1; rounded to whole images, at least one.
-    seed : int
-        Decides which images.
-
-    Returns
-    -------
-    array of bool, shape (number of patches,)
-
-    Raises
-    ------
-    ValueError
-        If the share is not above 0, up to 1.
+    - ``share``: above 0 to 1; rounded to whole images, at least one.
+    - ``seed``: decides which images.
+    - Returns array of bool, shape (number of patches,).
+    - ``ValueError`` if the share is not above 0, up to 1.
     """
     if not 0 < share <= 1:
         raise ValueError(f"the share of labelled images is {share!r}; expected above 0, up to 1.")

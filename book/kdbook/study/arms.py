@@ -22,50 +22,38 @@ class Run(NamedTuple):
 class Arm:
     """One way to train a network: everything but the data and the seed.
 
-    Parameters
-    ----------
-    name : str
-        Lower-case letters, digits and dashes.
-    recipe : Recipe
-        The budget, and the learning rate, which is tuned for each arm.
-    network : {"student", "assistant", "teacher", "coarse-student"}
-        Which U-Net is trained.
-    teacher : str or None
-        What teaches it: a key of :data:`kdbook.study.controls.TEACHERS`, or None for labels only.
-    alpha, temperature : float
-        As for the Distiller. They say nothing if there is no teacher.
-    taught_by : Run or tuple of Run, optional
-        The run that trained its teacher; by default the teacher of the plan. Several are an
-        ensemble (:func:`kdlib.beyond.ensemble`), softened at the temperature of the arm.
-    own_teacher : str, optional
-        The arm whose run of the same seed trained its teacher, instead of one for all seeds.
-    labelled : float
-        Share of the training images whose labels are seen, above 0 to 1. Without a teacher the
-        others are left out; with one they are seen with its soft targets alone.
-    redraw : bool, optional
-        Whether each seed draws anew which images those are. By default they are the same for all.
-    split : {"image", "patch", "tile"}
-        How patches are divided. By patch, the seed of the run draws them.
-    held_out_tile : int, optional
-        For the split by tile.
-    method : str, optional
-        A key of :data:`kdlib.beyond.METHODS`: a third term of the loss.
-    weight : float, optional
-        The weight of that term.
-    transfer : {"city"}, optional
-        Images to learn from instead of those of the plan, by the teacher's soft targets alone:
-        a transfer set that nobody has labelled. They are as many as the plan has for training.
-    answers : {"whole", "views"}, optional
-        The teacher answers once for each training patch, as it is or as the mean of its eight
-        views, and crops are cut from that (:mod:`kdbook.study.answers`). By default it is asked for
-        each crop, as the plan says.
-    labels : {"decisions", "mixed", "simplified"}, optional
-        What stands for the labels of people: the teacher's decisions, those in half of the
-        patches, or the most frequent class around each pixel.
-    baseline : str, optional
-        The arm that it is compared with.
-    seeds : tuple of int, optional
-        Its own seeds instead of those of the plan: one for the teacher of a plan.
+    - ``name``: lower-case letters, digits and dashes.
+    - ``recipe``: Recipe. The budget, and the learning rate, which is tuned for each arm.
+    - ``network``: {"student", "assistant", "teacher", "coarse-student"}. Which U-Net is trained.
+    - ``teacher``: what teaches it: a key of :data:`kdbook.study.controls.TEACHERS`, or None for
+      labels only.
+    - ``alpha``, ``temperature``: as for the Distiller. They say nothing if there is no teacher.
+    - ``taught_by``: Run or tuple of Run. The run that trained its teacher; by default the teacher
+      of the plan. Several are an ensemble (:func:`kdlib.beyond.ensemble`), softened at the
+      temperature of the arm.
+    - ``own_teacher``: the arm whose run of the same seed trained its teacher, instead of one for
+      all seeds.
+    - ``labelled``: share of the training images whose labels are seen, above 0 to 1. Without a
+      teacher the others are left out; with one they are seen with its soft targets alone.
+    - ``redraw``: whether each seed draws anew which images those are. By default they are the same
+      for all.
+    - ``split``: {"image", "patch", "tile"}. How patches are divided. By patch, the seed of the run
+      draws them.
+    - ``held_out_tile``: for the split by tile.
+    - ``method``: a key of :data:`kdlib.beyond.METHODS`: a third term of the loss.
+    - ``weight``: the weight of that term.
+    - ``transfer``: {"city"}. Images to learn from instead of those of the plan, by the teacher's
+      soft targets alone: a transfer set that nobody has labelled. They are as many as the plan has
+      for training.
+    - ``answers``: {"whole", "views"}. The teacher answers once for each training patch, as it is or
+      as the mean of its eight views, and crops are cut from that (:mod:`kdbook.study.answers`). By
+      default it is asked for each crop, as the plan says.
+    - ``labels``: {"decisions", "mixed", "simplified"}. What stands for the labels of people: the
+      teacher's decisions, those in half of the patches, or the most frequent class around each
+      pixel.
+    - ``baseline``: the arm that it is compared with.
+    - ``seeds``: tuple of int. Its own seeds instead of those of the plan: one for the teacher of a
+      plan.
     """
 
     name: str
@@ -104,8 +92,6 @@ class Arm:
 def several(runs):
     """Return a tuple of runs: of none, of one, or of several.
 
-    Examples
-    --------
     >>> several(None), several(Run("main", "scratch", 0))
     ((), (Run(plan='main', arm='scratch', seed=0),))
     """
@@ -118,35 +104,24 @@ def several(runs):
 class Plan:
     """A named list of runs: arms × seeds.
 
-    Parameters
-    ----------
-    name : str
-        Lower-case letters, digits and dashes.
-    arms : tuple of Arm
-    seeds : tuple of int
-        Each arm is run with each of them.
-    source : {"dubai", "city", "small city"}
-        The images. The small city is for tests.
-    teacher : Run or None
-        The recorded run whose network teaches, and with whom agreement is measured.
-    judged_on : {"validation", "test"}
-        The part whose scores the table shows. A plan that serves to choose something shows the
-        validation images, so that nobody chooses by the test images.
-    patch_size : int
-        Height and width of the patches, in pixels.
-    curve_patches : int
-        Number of validation patches behind the curves.
-    curve_temperature : float
-        T of the distillation loss in the curves, the same for all arms.
-    scored : tuple of str
-        The parts of the split that finished networks are scored on. A plan of many arms leaves the
-        test images alone.
-    keeps_logits : bool
-        Whether the teacher is asked once for the batches of a seed, and its logits are kept in
-        float16 for all arms (:mod:`kdbook.study.kept_logits`), instead of being run in every step.
+    - ``name``: lower-case letters, digits and dashes.
+    - ``arms``: tuple of Arm.
+    - ``seeds``: tuple of int. Each arm is run with each of them.
+    - ``source``: {"dubai", "city", "small city"}. The images. The small city is for tests.
+    - ``teacher``: Run or None. The recorded run whose network teaches, and with whom agreement is
+      measured.
+    - ``judged_on``: {"validation", "test"}. The part whose scores the table shows. A plan that
+      serves to choose something shows the validation images, so that nobody chooses by the test
+      images.
+    - ``patch_size``: height and width of the patches, in pixels.
+    - ``curve_patches``: number of validation patches behind the curves.
+    - ``curve_temperature``: T of the distillation loss in the curves, the same for all arms.
+    - ``scored``: tuple of str. The parts of the split that finished networks are scored on. A plan
+      of many arms leaves the test images alone.
+    - ``keeps_logits``: whether the teacher is asked once for the batches of a seed, and its logits
+      are kept in float16 for all arms (:mod:`kdbook.study.kept_logits`), instead of being run in
+      every step.
 
-    Examples
-    --------
     >>> recipe = Recipe(1, 1, batch_size=1, crop=16, learning_rate=0.1)
     >>> plan = Plan("tiny", (Arm("scratch", recipe), Arm("again", recipe)), seeds=(0, 1))
     >>> [str(run) for run in plan.runs()]
@@ -176,10 +151,7 @@ class Plan:
     def runs(self, only=None):
         """Return the runs, seed by seed, so that a plan that is cut short still has pairs.
 
-        Parameters
-        ----------
-        only : sequence of str, optional
-            Names of arms. The teacher of the plan is not added by itself.
+        - ``only``: sequence of str. Names of arms. The teacher of the plan is not added by itself.
         """
         arms = [self.arm(name) for name in only] if only else self.arms
         runs = [

@@ -15,17 +15,14 @@ class Checkpoint(Backup):
     long as each epoch depends on seed and epoch alone: see :class:`kdlib.recipes.EpochSeeds`. Call
     ``fit(..., initial_epoch=checkpoint.epoch)`` with the checkpoint after the curve.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Of this run alone.
-    curve : object with a dict ``curve`` and a number ``seconds``
-        Such as :class:`kdbook.study.scoring.ValidationCurve`: brought back, too.
+    - ``folder``: of this run alone.
+    - ``curve``: object with a dict ``curve`` and a number ``seconds``. Such as
+      :class:`kdbook.study.scoring.ValidationCurve`: brought back, too.
 
-    Attributes
-    ----------
-    seconds : float
-        What the training took, those before it was cut included, the curve and the writing not.
+    It has:
+
+    - ``seconds``: what the training took, those before it was cut included, the curve and the
+      writing not.
     """
 
     def __init__(self, folder, curve):

@@ -13,8 +13,6 @@ RATES = (0.005, 0.015, 0.045)
 def shaped(arm, **changes):
     """Return an arm that trains the coarse student, the same in all else but the changes.
 
-    Examples
-    --------
     >>> from kdlib.recipes import RECIPES
     >>> from kdbook.study.arms import Arm
     >>> shaped(Arm("scratch", RECIPES["student"]["full"]), name="coarse").network
@@ -26,9 +24,7 @@ def shaped(arm, **changes):
 def search(main):
     """Return the plan that chooses the rates, from labels alone and taught, as main has them.
 
-    Parameters
-    ----------
-    main : Plan
+    - ``main``: Plan.
     """
     arms = tuple(
         shaped(

@@ -21,18 +21,10 @@ class DealOut(keras.layers.Layer):
     what they say about the wrong classes. The void class keeps its logit if it has not won: no
     labelled pixel shows it, so it has no soft targets worth the name.
 
-    Parameters
-    ----------
-    seed : int
-        Decides the order. Each call draws anew.
+    - ``seed``: decides the order. Each call draws anew.
+    - After Furlanello, Lipton, Tschannen, Itti and Anandkumar (2018), Born-again neural networks:
+      dark knowledge with permuted predictions.
 
-    References
-    ----------
-    Furlanello, Lipton, Tschannen, Itti and Anandkumar (2018), Born-again neural networks: dark
-    knowledge with permuted predictions.
-
-    Examples
-    --------
     >>> dealt = DealOut()(ops.reshape(ops.arange(6.0), (1, 1, 1, 6)))
     >>> [int(i) for i in ops.argmax(dealt, axis=-1)[0, 0]], float(ops.sum(dealt))
     ([5], 15.0)
@@ -82,19 +74,9 @@ class EvenLogits(keras.layers.Layer):
 def shuffled(teacher, seed=0):
     """Return a teacher that decides alike, as surely, but deals out the other classes' logits.
 
-    Parameters
-    ----------
-    teacher : keras.Model
-        With a layer named ``logits``. It is used, not copied.
-    seed : int
-        Decides the order of the other classes.
+    - ``teacher``: with a layer named ``logits``. It is used, not copied.
+    - ``seed``: decides the order of the other classes.
 
-    Returns
-    -------
-    keras.Model
-
-    Examples
-    --------
     >>> from kdlib.unet import unet
     >>> shuffled(unet((2, 2, 2, 2, 2), 6, 16, 16)).output_shape
     (None, 16, 16, 6)

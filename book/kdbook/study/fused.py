@@ -35,19 +35,11 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 def fused(network):
     """Return a copy of a network that trains faster, with the same weights; or the network itself.
 
-    Parameters
-    ----------
-    network : keras.Model
-        Functional.
+    - ``network``: functional.
+    - Returns keras.Model: layers and variables have the same names and order, so that
+      ``set_weights`` brings what it learned back. On other backends than TensorFlow nothing is
+      gained: it is the network itself.
 
-    Returns
-    -------
-    keras.Model
-        Layers and variables have the same names and order, so that ``set_weights`` brings what it
-        learned back. On other backends than TensorFlow nothing is gained: it is the network itself.
-
-    Examples
-    --------
     >>> from kdlib import recipes
     >>> network = recipes.build("student")
     >>> twin = fused(network)

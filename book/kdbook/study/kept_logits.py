@@ -24,23 +24,12 @@ class KeptBatches(keras.utils.PyDataset):
     The inputs are ``{"image": images, "teacher_logits": logits}``, with which a Distiller does not
     run its teacher. The logits are written at first use, as a whole file or not at all.
 
-    Parameters
-    ----------
-    batches : kdlib.data.Batches
-    teacher : keras.Model
-        With a layer named ``logits``.
-    epochs : int
-        Length of the training.
-    folder : pathlib.Path
-        Where logits are kept.
+    - ``batches``: kdlib.data.Batches.
+    - ``teacher``: with a layer named ``logits``.
+    - ``epochs``: length of the training.
+    - ``folder``: where logits are kept.
+    - ``ValueError`` if what is kept is not what the teacher says of the first batch.
 
-    Raises
-    ------
-    ValueError
-        If what is kept is not what the teacher says of the first batch.
-
-    Examples
-    --------
     >>> import tempfile, pathlib
     >>> from kdlib import data
     >>> from kdlib.unet import unet

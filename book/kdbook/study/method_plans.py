@@ -88,12 +88,9 @@ ASSISTANT = Run("methods", "assistant", 0)
 def comparison(alone, taught, assistant, teacher):
     """Return the plan that compares the methods with plain distillation, and that with labels.
 
-    Parameters
-    ----------
-    alone, taught, assistant : Recipe
-        Of the student from scratch, of a distilled one, and of the assistant, whose length is that
-        of the short teachers.
-    teacher : Run
+    - ``alone``, ``taught``, ``assistant``: Recipe. Of the student from scratch, of a distilled one,
+      and of the assistant, whose length is that of the short teachers.
+    - ``teacher``: Run.
     """
     rate, temperature = CHOSEN["plain"]
     usual = short(taught, learning_rate=rate)
@@ -151,8 +148,6 @@ def with_term(name, recipe, method, strength, **more):
 def tried(method, rate, setting=None):
     """Return the name of an arm of that search.
 
-    Examples
-    --------
     >>> tried("scratch", 0.005), tried("hint", 0.005, 8), tried("plain", 0.015, 0.5)
     ('scratch-0p005', 'hint-0p005-8', 'plain-0p015-0p5')
     """
@@ -163,8 +158,6 @@ def tried(method, rate, setting=None):
 def method_of(name):
     """Return what an arm of that search trains: its name without the numbers.
 
-    Examples
-    --------
     >>> method_of("pair-wise-0p005-8"), method_of("scratch-0p005")
     ('pair-wise', 'scratch')
     """

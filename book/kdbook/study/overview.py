@@ -10,25 +10,12 @@ DONE, RUNNING, LEFT = "done", "running", "left"
 def overview(plan, folder, only=None, storage=None):
     """Return a table of the runs of a plan, as text.
 
-    Parameters
-    ----------
-    plan : kdbook.study.arms.Plan
-    folder : path
-    only : sequence of str, optional
-        Names of arms.
-    storage : str, optional
-        URL of the database through which the workers share the runs.
-
-    Returns
-    -------
-    str
-        One line an arm; then the sum, and the time that the rest takes one worker, judged by the
-        runs that are done.
-
-    Raises
-    ------
-    ValueError
-        If an arm is unknown or the record is damaged.
+    - ``plan``: kdbook.study.arms.Plan.
+    - ``only``: sequence of str. Names of arms.
+    - ``storage``: URL of the database through which the workers share the runs.
+    - Returns str: one line an arm; then the sum, and the time that the rest takes one worker,
+      judged by the runs that are done.
+    - ``ValueError`` if an arm is unknown or the record is damaged.
     """
     runs, recorded = plan.runs(only), Record(folder, plan).runs()
     running = set() if set(runs) <= set(recorded) else _running(plan, folder, storage)

@@ -115,14 +115,10 @@ def few_labels(teacher, teacher_recipe, labelled=5 / 48):
     A teacher learns from those 5 alone. The coarse student learns from the same labels, or, on all
     48 images, from that teacher: from its soft targets, or from its decisions as labels.
 
-    Parameters
-    ----------
-    teacher : Run
-        The teacher of all labels: agreement is measured with it, and nobody learns from it.
-    teacher_recipe : Recipe
-        Of the teachers that see few labels.
-    labelled : float
-        Share of the images.
+    - ``teacher``: Run. The teacher of all labels: agreement is measured with it, and nobody learns
+      from it.
+    - ``teacher_recipe``: Recipe. Of the teachers that see few labels.
+    - ``labelled``: share of the images.
     """
     few = {"labelled": labelled, "redraw": True}
     small = {"network": "coarse-student", **few}

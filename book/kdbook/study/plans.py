@@ -285,13 +285,8 @@ PLANS = {
 def find(name):
     """Return the plan of this name.
 
-    Raises
-    ------
-    ValueError
-        If there is none.
+    - ``ValueError`` if there is none.
 
-    Examples
-    --------
     >>> find("smoke").seeds
     (0, 1)
     """

@@ -18,8 +18,6 @@ PACKAGES = tuple(Path(package.__file__).parent for package in (kdlib, kdbook))
 def versions():
     """Return the versions of what computes.
 
-    Examples
-    --------
     >>> sorted(versions())
     ['backend', 'kdlib', 'keras', 'numpy', 'python']
     """
@@ -58,8 +56,6 @@ def code_revision(*folders):
 
     Looked at are the given folders, by default those of both packages.
 
-    Examples
-    --------
     >>> code_revision("/").startswith("kdlib ")
     True
     """
@@ -76,8 +72,6 @@ def code_revision(*folders):
 def origin(started=None):
     """Return what every line says of where it comes from, and of when, if that is given.
 
-    Examples
-    --------
     >>> list(origin())
     ['versions', 'device', 'code']
     """

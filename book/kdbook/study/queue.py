@@ -30,22 +30,11 @@ shared folder may hide a line of the record."""
 class Queue:
     """The runs of a plan that workers have taken.
 
-    Parameters
-    ----------
-    plan : kdbook.study.arms.Plan
-        Or anything else with a name.
-    folder : path
-        Of the record.
-    storage : str, optional
-        URL of the database. By default an SQLite file in the folder.
+    - ``plan``: or anything else with a name.
+    - ``folder``: of the record.
+    - ``storage``: URL of the database. By default an SQLite file in the folder.
+    - ``ValueError``, ``ImportError``, ``OSError`` if the database cannot be opened.
 
-    Raises
-    ------
-    ValueError, ImportError, OSError
-        If the database cannot be opened.
-
-    Examples
-    --------
     >>> import tempfile
     >>> from kdbook.study.arms import Run
     >>> from kdbook.study.plans import find
@@ -69,15 +58,9 @@ class Queue:
     def take(self, run):
         """Claim a run.
 
-        Parameters
-        ----------
-        run : kdbook.study.arms.Run
-
-        Returns
-        -------
-        Claim or None
-            None if another worker has it, or had it a moment ago: then the record may not show it
-            yet.
+        - ``run``: kdbook.study.arms.Run.
+        - Returns Claim or None: none if another worker has it, or had it a moment ago: then the
+          record may not show it yet.
         """
         with database.reached(self.url):
             trials = self._trials(run)

@@ -33,14 +33,7 @@ def folder(reading=False):
     so that nothing is written among installed packages; a command that only reads takes the record
     that comes with the library where there is no such folder.
 
-    Parameters
-    ----------
-    reading : bool
-        Whether the command only reads.
-
-    Returns
-    -------
-    pathlib.Path
+    - ``reading``: whether the command only reads.
     """
     here = Path("kdbook-results")
     return RESULTS if in_clone() or (reading and not here.is_dir()) else here
@@ -54,14 +47,9 @@ def in_clone():
 class Record:
     """The lines of one plan in a folder.
 
-    Parameters
-    ----------
-    folder : path
-        Holds ``PLAN.jsonl``. The files of the workers are in ``work/lines`` below it.
-    plan : kdbook.study.arms.Plan
+    - ``folder``: holds ``PLAN.jsonl``. The files of the workers are in ``work/lines`` below it.
+    - ``plan``: kdbook.study.arms.Plan.
 
-    Examples
-    --------
     >>> import tempfile
     >>> from kdbook.study.plans import find
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -82,10 +70,8 @@ class Record:
     def append(self, entry):
         """Add the line of a run to this worker's file, and make sure that it is on the disk.
 
-        Raises
-        ------
-        OSError
-            If it cannot be written, for example because the disk is full. What was there stays.
+        - ``OSError`` if it cannot be written, for example because the disk is full. What was there
+          stays.
         """
         make_work_folder(self.work)
         self.folder.mkdir(exist_ok=True)
@@ -106,10 +92,7 @@ class Record:
         A piece of a line at the end of a file, from a kill or a broken copy, is moved to a file
         ``*.cut-*.txt`` beside it, with a notice on the error stream.
 
-        Raises
-        ------
-        ValueError
-            If a line is not JSON, or not the line of a run of this plan.
+        - ``ValueError`` if a line is not JSON, or not the line of a run of this plan.
         """
         found = {}
         for path in (self.gathered, *sorted(self.folder.glob(f"{self.plan.name}.*.jsonl"))):
@@ -164,10 +147,7 @@ def queue_file(folder):
 def make_work_folder(work):
     """Make the folder if it is missing, in such a way that git leaves it alone.
 
-    Raises
-    ------
-    OSError
-        If it cannot be made.
+    - ``OSError`` if it cannot be made.
     """
     try:
         work.mkdir(parents=True, exist_ok=True)

@@ -17,35 +17,18 @@ def work_through(plan, folder, only=None, quiet=False, storage=None):
 
     Runs that other workers have are waited for: if one dies, its run is left again.
 
-    Parameters
-    ----------
-    plan : kdbook.study.arms.Plan
-    folder : path
-        Of the record; the workers may be processes and machines that share it.
-    only : sequence of str, optional
-        Names of arms: only their runs are done.
-    quiet : bool
-        Whether to show no progress bar.
-    storage : str, optional
-        URL of the database through which the workers share the runs; see
-        :class:`kdbook.study.queue.Queue`.
-
-    Returns
-    -------
-    list of Run
-        Those that failed, for example because the training diverged, and those that wait for
-        them. All others are recorded.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a teacher is missing that is not among these runs, or the images are.
-    ValueError
-        If an arm is unknown, or the record is damaged or does not belong to the plan.
-    OSError
-        If the disk is full, or the database does not answer. What is done stays.
-    ImportError
-        If Optuna is missing.
+    - ``plan``: kdbook.study.arms.Plan.
+    - ``folder``: of the record; the workers may be processes and machines that share it.
+    - ``only``: sequence of str. Names of arms: only their runs are done.
+    - ``quiet``: whether to show no progress bar.
+    - ``storage``: URL of the database through which the workers share the runs; see
+      :class:`kdbook.study.queue.Queue`.
+    - Returns list of Run: those that failed, for example because the training diverged, and those
+      that wait for them. All others are recorded.
+    - ``FileNotFoundError`` if a teacher is missing that is not among these runs, or the images are.
+    - ``ValueError`` if an arm is unknown, or the record is damaged or does not belong to the plan.
+    - ``OSError`` if the disk is full, or the database does not answer. What is done stays.
+    - ``ImportError`` if Optuna is missing.
     """
     from kdbook.study.queue import Queue  # it needs Optuna, and those who only look do not
 
@@ -75,8 +58,6 @@ def work_through(plan, folder, only=None, quiet=False, storage=None):
 def needs(plan, run):
     """Return the runs whose networks a run needs: the one that teaches it, and the judge.
 
-    Examples
-    --------
     >>> from kdbook.study.arms import Run
     >>> from kdbook.study.plans import find
     >>> [str(run) for run in needs(find("smoke"), Run("smoke", "distilled", 1))]
@@ -119,12 +100,9 @@ def check_data(bench, record):
 class Progress:
     """A bar over the training steps of some runs, those of other workers among them.
 
-    Parameters
-    ----------
-    plan : kdbook.study.arms.Plan
-    runs : list of Run
-    quiet : bool
-        Whether to show nothing.
+    - ``plan``: kdbook.study.arms.Plan.
+    - ``runs``: list of Run.
+    - ``quiet``: whether to show nothing.
     """
 
     def __init__(self, plan, runs, quiet=False):

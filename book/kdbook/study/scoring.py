@@ -21,21 +21,16 @@ class ValidationCurve(keras.callbacks.Callback):
     the arm has. The judging teacher is run once, not after every epoch, since the patches never
     change: otherwise this would cost more than the training of a student.
 
-    Parameters
-    ----------
-    patches : kdlib.data.Patches
-        What to judge on.
-    teacher : keras.Model, optional
-        Whose soft targets the distillation loss compares with; without one it is left out.
-    temperature : float
-        T of the distillation loss.
+    - ``patches``: what to judge on.
+    - ``teacher``: whose soft targets the distillation loss compares with; without one it is left
+      out.
+    - ``temperature``: T of the distillation loss.
 
-    Attributes
-    ----------
-    curve : dict of str to list of float
-        ``student_loss``, ``distillation_loss`` and ``mean_iou`` after each epoch.
-    seconds : float
-        What the judging took.
+    It has:
+
+    - ``curve``: dict of str to list of float. ``student_loss``, ``distillation_loss`` and
+      ``mean_iou`` after each epoch.
+    - ``seconds``: what the judging took.
     """
 
     def __init__(self, patches, teacher=None, temperature=1.0):
@@ -69,30 +64,17 @@ class ValidationCurve(keras.callbacks.Callback):
 def score(network, patches, teacher_labels=None, batch_size=16):
     """Return the scores of a network on patches, as the record keeps them.
 
-    Parameters
-    ----------
-    network : keras.Model
-        Returns probabilities.
-    patches : kdlib.data.Patches
-    teacher_labels : array of uint8, shape of ``patches.labels``, optional
-        What the judging teacher predicts there.
-    batch_size : int
-        Patches at a time.
-
-    Returns
-    -------
-    dict
-        ``confusion``: integers, rows true, columns predicted, void pixels left out; all scores of
-        :func:`kdlib.metrics.scores` follow from it; ``images``, the same for each image, by its
-        number. ``ece``: over 15 bins. ``nll``: mean of −log p(true class), in nats; probabilities
-        of 0 count as the smallest of float32. ``agreement`` with the
-        teacher and ``agreement_where_teacher_wrong``, both over pixels that are not void; None
-        without a teacher, the second also if it is never wrong.
-
-    Raises
-    ------
-    ValueError
-        If the network returns NaN.
+    - ``network``: returns probabilities.
+    - ``teacher_labels``: array of uint8, shape of ``patches.labels``. What the judging teacher
+      predicts there.
+    - ``batch_size``: patches at a time.
+    - Returns dict: ``confusion``: integers, rows true, columns predicted, void pixels left out; all
+      scores of :func:`kdlib.metrics.scores` follow from it; ``images``, the same for each image, by
+      its number. ``ece``: over 15 bins. ``nll``: mean of −log p(true class), in nats; probabilities
+      of 0 count as the smallest of float32. ``agreement`` with the teacher and
+      ``agreement_where_teacher_wrong``, both over pixels that are not void; None without a teacher,
+      the second also if it is never wrong.
+    - ``ValueError`` if the network returns NaN.
     """
     predicted, bins, surprise = np.empty_like(patches.labels), [], 0.0
     for start in range(0, len(patches), batch_size):

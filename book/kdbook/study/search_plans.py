@@ -19,8 +19,6 @@ _EPOCHS = 8
 def short(recipe, batch_size=8, **changes):
     """Return a recipe cut to the budget of these plans: 1,600 crops, whatever the batch size.
 
-    Examples
-    --------
     >>> from kdlib.recipes import RECIPES
     >>> recipe = short(RECIPES["student"]["full"], batch_size=20)
     >>> recipe.epochs, recipe.steps_per_epoch, recipe.warmup_steps
@@ -34,8 +32,6 @@ def short(recipe, batch_size=8, **changes):
 def point(temperature, alpha):
     """Return the name of an arm of the sweep: names have no points.
 
-    Examples
-    --------
     >>> point(0.5, 0.3), point(8.0, 0.0)
     ('t0p5-alpha0p3', 't8-alpha0')
     """
@@ -45,11 +41,9 @@ def point(temperature, alpha):
 def sweep(alone, taught, teacher):
     """Return the plan of the sweep: T × α, and the labels alone at two rates.
 
-    Parameters
-    ----------
-    alone, taught : Recipe
-        Of the student from scratch, and of a distilled one, which all points share.
-    teacher : Run
+    - ``alone``, ``taught``: Recipe. Of the student from scratch, and of a distilled one, which all
+      points share.
+    - ``teacher``: Run.
     """
     points = [
         Arm(point(t, alpha), short(taught), teacher="trained", alpha=alpha, temperature=t)

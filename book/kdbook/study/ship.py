@@ -57,10 +57,7 @@ LIMITS = {
 def ship_all():
     """Write all models, and print what they score.
 
-    Raises
-    ------
-    ValueError
-        If this is no clone of the repository, or as :func:`ship` says.
+    - ``ValueError`` if this is no clone of the repository, or as :func:`ship` says.
     """
     if not in_clone():
         raise ValueError(
@@ -78,22 +75,12 @@ def ship_all():
 def ship(bench, run, name, images):
     """Write one model; return its mean IoU on the test images.
 
-    Parameters
-    ----------
-    bench : kdbook.study.workbench.Bench
-        Of the plan of the run.
-    run : kdbook.study.arms.Run
-        A recorded one, whose weights are in the work folder.
-    name, images : str
-        As for :func:`kdlib.models.pretrained`.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the run is not recorded, or its weights are not here.
-    ValueError
-        If the weights are not the recorded ones, are not finite, or score other than the
-        record says by more than :data:`TOLERANCE`.
+    - ``bench``: kdbook.study.workbench.Bench. Of the plan of the run.
+    - ``run``: kdbook.study.arms.Run. A recorded one, whose weights are in the work folder.
+    - ``name``, ``images``: as for :func:`kdlib.models.pretrained`.
+    - ``FileNotFoundError`` if the run is not recorded, or its weights are not here.
+    - ``ValueError`` if the weights are not the recorded ones, are not finite, or score other than
+      the record says by more than :data:`TOLERANCE`.
     """
     weights = models.half(bench.teacher(run))
     entry = Record(bench.folder, bench.plan).runs()[run]
@@ -119,11 +106,8 @@ def judge(network, bench, run):
 def describe(entry, images):
     """Return the card of a model from the line of its run.
 
-    Parameters
-    ----------
-    entry : dict
-        As :meth:`kdbook.study.record.Record.runs` returns it.
-    images : {"dubai", "city"}
+    - ``entry``: as :meth:`kdbook.study.record.Record.runs` returns it.
+    - ``images``: {"dubai", "city"}.
     """
     found = metrics.scores(entry["test"]["confusion"], VOID)
     constant = metrics.constant_predictor(entry["test"]["confusion"], VOID)

@@ -15,18 +15,10 @@ SOURCE_MINUTES = (15, 20)
 class Cost:
     """What the training of one arm cost on one device.
 
-    Attributes
-    ----------
-    device, arm, network, precision : str
-    taught : bool
-        Whether a teacher looked at every crop too.
-    crop : int
-        Height and width of a crop, in pixels.
-    crops_per_second : float
-        Mean over the runs; the judging after each epoch is not counted.
-    seconds : float
-        Of training, mean over the runs.
-    runs : int
+    - ``taught``: whether a teacher looked at every crop too.
+    - ``crop``: height and width of a crop, in pixels.
+    - ``crops_per_second``: mean over the runs; the judging after each epoch is not counted.
+    - ``seconds``: of training, mean over the runs.
     """
 
     device: str
@@ -48,19 +40,9 @@ class Cost:
 def costs(runs):
     """Return what each arm cost on each device.
 
-    Parameters
-    ----------
-    runs : dict of Run to dict
-        As :meth:`kdbook.study.record.Record.runs` returns it.
-
-    Returns
-    -------
-    list of Cost
-
-    Raises
-    ------
-    ValueError
-        If nothing is recorded.
+    - ``runs``: dict of Run to dict. As :meth:`kdbook.study.record.Record.runs` returns it.
+    - Returns list of Cost.
+    - ``ValueError`` if nothing is recorded.
     """
     if not runs:
         raise ValueError("nothing is recorded yet, so nothing is known of the cost.")

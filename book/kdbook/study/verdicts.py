@@ -20,21 +20,14 @@ MARGIN = 0.01
 class Verdict:
     """A paired difference over seeds, and what it allows one to say.
 
-    Attributes
-    ----------
-    mean, low, high : float
-        Of the differences, with the ends of the 95 % interval by Student's t.
-    p : float
-        Two-sided, of the paired t test: not corrected for other comparisons.
-    deviation : float
-        Standard deviation of the differences, with divisor n - 1.
-    n : int
-        Seeds.
-    detectable : float
-        The true difference that such a test notices with a probability of 80 %.
-    equivalent : bool
-        Whether the 90 % interval is within :data:`MARGIN` of 0: two one-sided tests at 5 %
-        (Schuirmann 1987).
+    - ``mean``, ``low``, ``high``: of the differences, with the ends of the 95 % interval by
+      Student's t.
+    - ``p``: two-sided, of the paired t test: not corrected for other comparisons.
+    - ``deviation``: standard deviation of the differences, with divisor n - 1.
+    - ``n``: seeds.
+    - ``detectable``: the true difference that such a test notices with a probability of 80 %.
+    - ``equivalent``: whether the 90 % interval is within :data:`MARGIN` of 0: two one-sided tests
+      at 5 % (Schuirmann 1987).
     """
 
     mean: float
@@ -59,17 +52,9 @@ class Verdict:
 def verdict(a, b):
     """Return the verdict on the scores of two arms, paired by seed.
 
-    Parameters
-    ----------
-    a, b : sequence of float
-        The same seeds in the same order, two or more.
+    - ``a``, ``b``: sequence of float. The same seeds in the same order, two or more.
+    - Returns Verdict.
 
-    Returns
-    -------
-    Verdict
-
-    Examples
-    --------
     >>> found = verdict([0.60, 0.61, 0.59, 0.62], [0.55, 0.58, 0.55, 0.58])
     >>> print(f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]", found.in_words())
     0.040 [0.027, 0.053] higher
@@ -93,17 +78,10 @@ def verdict(a, b):
 def detectable(deviation, n, power=0.8, level=0.05):
     """Return the true mean difference that a paired t test notices with a given probability.
 
-    Parameters
-    ----------
-    deviation : float
-        Standard deviation of the differences.
-    n : int
-        Pairs, at least 2.
-    power, level : float
-        The probability, and that of an alarm where there is no difference.
+    - ``deviation``: standard deviation of the differences.
+    - ``n``: pairs, at least 2.
+    - ``power``, ``level``: the probability, and that of an alarm where there is no difference.
 
-    Examples
-    --------
     >>> print(f"{detectable(0.021, 8):.3f}, {detectable(0.021, 3):.3f}")
     0.024, 0.069
     """
@@ -119,17 +97,10 @@ def detectable(deviation, n, power=0.8, level=0.05):
 def holm(p_values):
     """Return p-values that are corrected for being several: the step-down method of Holm (1979).
 
-    Parameters
-    ----------
-    p_values : dict of str to float
+    - ``p_values``: dict of str to float.
+    - Returns dict of str to float: each below 0.05 is a finding, with a probability of a false one
+      among them of at most 5 %.
 
-    Returns
-    -------
-    dict of str to float
-        Each below 0.05 is a finding, with a probability of a false one among them of at most 5 %.
-
-    Examples
-    --------
     >>> holm({"a": 0.01, "b": 0.04, "c": 0.03})
     {'a': 0.03, 'b': 0.06, 'c': 0.06}
     """
@@ -146,17 +117,9 @@ def over_images(a, b, draws=2_000, seed=0):
     The interval over seeds holds for these test images. Here both are drawn again, with
     replacement (Efron and Tibshirani 1993), and the mean IoU is that of the drawn images together.
 
-    Parameters
-    ----------
-    a, b : array of int, shape (seeds, images, classes, classes)
-        Confusion matrices of two arms, paired by seed and image.
-    draws : int
-    seed : int
-
-    Returns
-    -------
-    tuple of float
-        The 2.5 % and the 97.5 % quantile.
+    - ``a``, ``b``: array of int, shape (seeds, images, classes, classes). Confusion matrices of two
+      arms, paired by seed and image.
+    - Returns tuple of float: the 2.5 % and the 97.5 % quantile.
     """
     a, b = np.asarray(a), np.asarray(b)
     rng = np.random.default_rng(seed)

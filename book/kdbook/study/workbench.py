@@ -25,11 +25,8 @@ SOURCES = {
 class Bench:
     """Images, splits and teachers of a plan, kept from run to run.
 
-    Parameters
-    ----------
-    plan : kdbook.study.arms.Plan
-    folder : path
-        Of the record. Trained networks are in ``work/weights`` below it.
+    - ``plan``: kdbook.study.arms.Plan.
+    - ``folder``: of the record. Trained networks are in ``work/weights`` below it.
     """
 
     def __init__(self, plan, folder):
@@ -42,16 +39,10 @@ class Bench:
     def do(self, run, callbacks=()):
         """Train and judge one run; save its network; return the entry for the record.
 
-        Parameters
-        ----------
-        run : kdbook.study.arms.Run
-        callbacks : sequence of keras.callbacks.Callback
-            For the training.
-
-        Raises
-        ------
-        FileNotFoundError, ValueError
-            As :meth:`teacher`; ``ValueError`` also if the training diverges.
+        - ``run``: kdbook.study.arms.Run.
+        - ``callbacks``: sequence of keras.callbacks.Callback. For the training.
+        - ``FileNotFoundError``, ``ValueError`` as :meth:`teacher`; ``ValueError`` also if the
+          training diverges.
         """
         arm = self.plan.arm(run.arm)
         started, start = datetime.datetime.now(datetime.UTC), time.perf_counter()
@@ -115,12 +106,8 @@ class Bench:
     def teacher(self, run):
         """Return the network that a recorded run trained.
 
-        Raises
-        ------
-        FileNotFoundError
-            If the run is not recorded, or its weights are not here.
-        ValueError
-            If the weights are not those that were recorded.
+        - ``FileNotFoundError`` if the run is not recorded, or its weights are not here.
+        - ``ValueError`` if the weights are not those that were recorded.
         """
         if ("network", run) not in self._kept:
             check_teacher(run, self.plan, self.folder)
@@ -184,17 +171,9 @@ def weights_path(folder, run):
 def check_teacher(run, plan, folder):
     """Raise unless the network of a recorded run is here, with the recorded weights.
 
-    Parameters
-    ----------
-    run : kdbook.study.arms.Run
-    plan : kdbook.study.arms.Plan
-        The plan that needs it; the run may be of another one.
-    folder : path
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As :meth:`Bench.teacher`.
+    - ``run``: kdbook.study.arms.Run.
+    - ``plan``: the plan that needs it; the run may be of another one.
+    - ``FileNotFoundError``, ``ValueError`` as :meth:`Bench.teacher`.
     """
     entry, path = Record(folder, _plan_of(run, plan)).runs().get(run), weights_path(folder, run)
     if entry is None:

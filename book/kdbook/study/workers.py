@@ -9,9 +9,7 @@ def run(commands):
 
     If the waiting is interrupted, all of them are ended.
 
-    Parameters
-    ----------
-    commands : list of list of str
+    - ``commands``: list of list of str.
     """
     started = [
         subprocess.Popen(command, preexec_fn=_keep_to(share_of_cores(number, len(commands))))

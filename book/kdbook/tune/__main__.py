@@ -14,13 +14,8 @@ FIELDS = {field.name: field.default for field in dataclasses.fields(Problem)}
 def main(arguments=None):
     """Run the command; return the exit status: 0, or 1 with a message on the error stream.
 
-    Parameters
-    ----------
-    arguments : list of str, optional
-        By default those of the command line.
+    - ``arguments``: list of str. By default those of the command line.
 
-    Examples
-    --------
     >>> import tempfile
     >>> main(["--report", "--out", tempfile.mkdtemp()])
     1

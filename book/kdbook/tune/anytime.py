@@ -12,17 +12,9 @@ def interval(traces, confidence=0.95):
     :math:`\bar x \pm t_{n-1} s / \sqrt n`. NaN until every repeat has a finished training: a mean
     over the quick ones would flatter.
 
-    Parameters
-    ----------
-    traces : array of float, shape (repeats, ...)
-    confidence : float
+    - ``traces``: array of float, shape (repeats, ...).
+    - Returns mean, low, high : arrays of float.
 
-    Returns
-    -------
-    mean, low, high : arrays of float
-
-    Examples
-    --------
     >>> [float(end.round(2)) for end in interval(np.array([0.0, 2.0, 1.0]))]
     [1.0, -1.48, 3.48]
     """
@@ -37,23 +29,10 @@ def expected_best(values, draws):
     With the values in ascending order, the i-th is the best of n in
     :math:`\binom{i-1}{n-1}` of :math:`\binom{N}{n}` cases.
 
-    Parameters
-    ----------
-    values : array of float, shape (N,)
-    draws : int
-        n, from 1 to N.
+    - ``values``: array of float, shape (N,).
+    - ``draws``: n, from 1 to N.
+    - ``ValueError`` if more are drawn than there are.
 
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        If more are drawn than there are.
-
-    Examples
-    --------
     >>> round(expected_best([1.0, 2.0, 3.0], draws=2), 4)
     2.6667
     """

@@ -14,23 +14,9 @@ def noise(sweep):
     :math:`x_{cs} - \bar x_{c} - \bar x_{s} + \bar x` have :math:`(C - 1)(S - 1)` degrees of
     freedom.
 
-    Parameters
-    ----------
-    sweep : kdbook.tune.sweep.Sweep
-        Points without all seeds are left out.
+    - ``sweep``: kdbook.tune.sweep.Sweep. Points without all seeds are left out.
+    - ``ValueError`` if fewer than two points have all seeds, or there is one seed.
 
-    Returns
-    -------
-    deviation : float
-    freedom : int
-
-    Raises
-    ------
-    ValueError
-        If fewer than two points have all seeds, or there is one seed.
-
-    Examples
-    --------
     >>> from kdbook.tune.sweep import Sweep
     >>> scores = np.array([[[0.0, 0.0], [0.0, 2.0]]])
     >>> noise(Sweep((0.0,), (1.0, 2.0), (0, 1), scores))
@@ -53,14 +39,8 @@ def least_difference(sweep, comparisons=1, confidence=0.95):
     :math:`t_\nu\, s \sqrt{2 / S}`, with the noise :math:`s` of one run. For several comparisons the
     chance of a false one is divided among them (Bonferroni).
 
-    Parameters
-    ----------
-    sweep : kdbook.tune.sweep.Sweep
-    comparisons : int
-    confidence : float
+    - ``sweep``: kdbook.tune.sweep.Sweep.
 
-    Examples
-    --------
     >>> from kdbook.tune.sweep import Sweep
     >>> scores = np.array([[[0.0, 0.0], [0.0, 2.0]]])
     >>> round(least_difference(Sweep((0.0,), (1.0, 2.0), (0, 1), scores)), 2)
@@ -76,8 +56,6 @@ def tied(sweep, confidence=0.95):
 
     The best is the highest of many, so each of the others is one comparison of several.
 
-    Examples
-    --------
     >>> from kdbook.tune.sweep import Sweep
     >>> scores = np.array([[[0.0, 0.1], [0.1, 0.0], [5.0, 5.1]]])
     >>> tied(Sweep((0.0,), (1.0, 2.0, 4.0), (0, 1), scores)).tolist()
@@ -94,21 +72,12 @@ def plateau(sweep, axis, confidence=0.95):
     must be :math:`t\, s \sqrt{2 / (S K)}` apart, with the quantile for as many comparisons as
     there are other values.
 
-    Parameters
-    ----------
-    sweep : kdbook.tune.sweep.Sweep
-        Without gaps: take :func:`kdbook.tune.sweep.whole` of one that has some.
-    axis : {0, 1}
-        0 for α, 1 for T.
-    confidence : float
+    - ``sweep``: kdbook.tune.sweep.Sweep. Without gaps: take :func:`kdbook.tune.sweep.whole` of one
+      that has some.
+    - ``axis``: {0, 1}. 0 for α, 1 for T.
+    - Returns ``means``: array of float.
+    - Returns ``among_best``: array of bool.
 
-    Returns
-    -------
-    means : array of float
-    among_best : array of bool
-
-    Examples
-    --------
     >>> from kdbook.tune.sweep import Sweep
     >>> scores = np.array([[[0.0, 0.1], [0.1, 0.0], [5.0, 5.1]]])
     >>> plateau(Sweep((0.0,), (1.0, 2.0, 4.0), (0, 1), scores), axis=1)[1].tolist()
@@ -123,8 +92,6 @@ def plateau(sweep, axis, confidence=0.95):
 def spread(scores, axis):
     """Return the range of the means along an axis, 0 for α and 1 for T.
 
-    Examples
-    --------
     >>> spread(np.array([[[1.0], [2.0], [4.0]]]), axis=1)
     3.0
     """
@@ -138,21 +105,12 @@ def by_chance(sweep, axis, times, rng):
     Within each seed, and each value of the other setting, the scores are dealt out at random. If
     the setting did nothing, that would change nothing.
 
-    Parameters
-    ----------
-    sweep : kdbook.tune.sweep.Sweep
-        Without gaps: take :func:`kdbook.tune.sweep.whole` of one that has some.
-    axis : {0, 1}
-        0 shuffles α, 1 shuffles T.
-    times : int
-    rng : numpy.random.Generator
+    - ``sweep``: kdbook.tune.sweep.Sweep. Without gaps: take :func:`kdbook.tune.sweep.whole` of one
+      that has some.
+    - ``axis``: {0, 1}. 0 shuffles α, 1 shuffles T.
+    - ``rng``: numpy.random.Generator.
+    - Returns array of float, shape (times,).
 
-    Returns
-    -------
-    array of float, shape (times,)
-
-    Examples
-    --------
     >>> from kdbook.tune.sweep import Sweep
     >>> sweep = Sweep((0.0,), (1.0, 2.0), (0,), np.array([[[1.0], [3.0]]]))
     >>> by_chance(sweep, 1, 3, np.random.default_rng(0))

@@ -18,17 +18,9 @@ NARROWEST = 0.03
 def scott(points):
     r"""Return a bandwidth for each axis by Scott's rule, :math:`h = \hat\sigma\, n^{-1/(d+4)}`.
 
-    Parameters
-    ----------
-    points : array of float, shape (n, d)
-        NaN where a point has no such coordinate.
+    - ``points``: array of float, shape (n, d). NaN where a point has no such coordinate.
+    - Returns array of float, shape (d,).
 
-    Returns
-    -------
-    array of float, shape (d,)
-
-    Examples
-    --------
     >>> scott(np.array([[0.0], [1.0]])).round(3)
     array([0.616])
     """
@@ -45,26 +37,12 @@ def log_density(at, points, bandwidth=None):
     On an axis where one of two points has no coordinate (NaN), they do not differ, and the factor
     is 1.
 
-    Parameters
-    ----------
-    at : array of float, shape (m, d)
-        Where to evaluate.
-    points : array of float, shape (n, d)
-        n is 1 or more.
-    bandwidth : array of float, shape (d,), optional
-        By default :func:`scott`.
+    - ``at``: array of float, shape (m, d). Where to evaluate.
+    - ``points``: array of float, shape (n, d). n is 1 or more.
+    - ``bandwidth``: array of float, shape (d,). By default :func:`scott`.
+    - Returns array of float, shape (m,).
+    - ``ValueError`` if there are no points.
 
-    Returns
-    -------
-    array of float, shape (m,)
-
-    Raises
-    ------
-    ValueError
-        If there are no points.
-
-    Examples
-    --------
     >>> np.exp(log_density(np.array([[0.0]]), np.array([[0.0]]), np.array([1.0]))).round(4)
     array([0.3989])
     """
@@ -84,22 +62,11 @@ def split(values, least, share=0.15):
 
     With few points the two overlap, as in BOHB.
 
-    Parameters
-    ----------
-    values : array of float, shape (n,)
-        Higher is better.
-    least : int
-        Members that each side has at least, if there are as many.
-    share : float
-        Above 0, below 1.
+    - ``values``: array of float, shape (n,). Higher is better.
+    - ``least``: members that each side has at least, if there are as many.
+    - ``share``: above 0, below 1.
+    - Returns good, bad : arrays of int: places in ``values``.
 
-    Returns
-    -------
-    good, bad : arrays of int
-        Places in ``values``.
-
-    Examples
-    --------
     >>> good, bad = split(np.array([0.1, 0.4, 0.3, 0.2]), least=1, share=0.5)
     >>> good.tolist(), bad.tolist()
     ([1, 2], [3, 0])

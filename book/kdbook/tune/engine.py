@@ -21,8 +21,6 @@ ETA = 2
 def distributions():
     """Return the space in Optuna's terms: the momentum is drawn for Adam too, and not used.
 
-    Examples
-    --------
     >>> sorted(distributions())[:3]
     ['alpha', 'batch_size', 'dropout']
     """
@@ -44,8 +42,6 @@ def distributions():
 def configuration(params):
     """Return the configuration that parameters of a trial mean.
 
-    Examples
-    --------
     >>> params = {"learning_rate": 0.01, "batch_size": 8, "optimizer": "Adam", "momentum": 0.9,
     ...           "dropout": 0.1, "alpha": 0.5, "temperature": 2.0}
     >>> print(configuration(params))
@@ -60,14 +56,9 @@ def configuration(params):
 def params(chosen, unused_momentum=0.9):
     """Return the parameters of a trial that mean a configuration.
 
-    Parameters
-    ----------
-    chosen : kdbook.tune.space.Configuration
-    unused_momentum : float
-        What stands there for Adam.
+    - ``chosen``: kdbook.tune.space.Configuration.
+    - ``unused_momentum``: what stands there for Adam.
 
-    Examples
-    --------
     >>> chosen = space.Configuration(0.01, 8, None, 0.1, 0.5, 2.0)
     >>> configuration(params(chosen)) == chosen
     True
@@ -82,8 +73,6 @@ def params(chosen, unused_momentum=0.9):
 def pruner(epochs):
     """Return the Hyperband pruner for trainings of so many epochs.
 
-    Examples
-    --------
     >>> type(pruner(8)).__name__
     'HyperbandPruner'
     """
@@ -93,18 +82,13 @@ def pruner(epochs):
 class RowSampler(optuna.samplers.TPESampler):
     """TPE on a table: in place of the point that it proposes, the nearest row not tried yet.
 
-    Parameters
-    ----------
-    ledger : kdbook.tune.replay.Ledger
-    rng : numpy.random.Generator
+    - ``ledger``: kdbook.tune.replay.Ledger.
+    - ``rng``: numpy.random.Generator.
 
-    Attributes
-    ----------
-    row : int
-        The row of the last proposal.
+    It has:
 
-    Examples
-    --------
+    - ``row``: the row of the last proposal.
+
     >>> from kdbook.tune.replay import Ledger, Table
     >>> chosen = space.Configuration(0.01, 8, None, 0.1, 0.5, 2.0)
     >>> table = Table(chosen.unit()[None], np.array([[0.5]]), (chosen,))
@@ -138,19 +122,10 @@ class RowSampler(optuna.samplers.TPESampler):
 def replay(ledger, rng, prune):
     """Search a table by TPE until the budget is spent, with the pruner or without.
 
-    Parameters
-    ----------
-    ledger : kdbook.tune.replay.Ledger
-    rng : numpy.random.Generator
-    prune : bool
+    - ``ledger``: kdbook.tune.replay.Ledger.
+    - ``rng``: numpy.random.Generator.
+    - ``kdbook.tune.replay.Spent`` at the end: that is how it ends.
 
-    Raises
-    ------
-    kdbook.tune.replay.Spent
-        At the end: that is how it ends.
-
-    Examples
-    --------
     >>> from kdbook.tune.replay import Ledger, Spent, Table
     >>> chosen = space.Configuration(0.01, 8, None, 0.1, 0.5, 2.0)
     >>> ledger = Ledger(Table(chosen.unit()[None], np.array([[0.5]]), (chosen,)), budget=1)

@@ -13,8 +13,6 @@ from typing import NamedTuple
 class Rung(NamedTuple):
     """One step of a bracket: so many configurations, each trained up to so many epochs.
 
-    Examples
-    --------
     >>> Rung(8, 1).epochs
     1
     """
@@ -29,26 +27,12 @@ def halving(configurations, first, most, eta=2):
     Of :math:`n` configurations that were trained for :math:`r` epochs, the best
     :math:`\lfloor n / \eta \rfloor` go on to :math:`\eta r` epochs, and so on.
 
-    Parameters
-    ----------
-    configurations : int
-        How many start.
-    first, most : int
-        Epochs of the first rung, and the most that any gets.
-    eta : int
-        One in eta goes on; 2 or more.
+    - ``configurations``: how many start.
+    - ``first``, ``most``: epochs of the first rung, and the most that any gets.
+    - ``eta``: one in eta goes on; 2 or more.
+    - Returns list of Rung.
+    - ``ValueError`` if a number is too small, or nobody would reach the last rung.
 
-    Returns
-    -------
-    list of Rung
-
-    Raises
-    ------
-    ValueError
-        If a number is too small, or nobody would reach the last rung.
-
-    Examples
-    --------
     >>> [tuple(rung) for rung in halving(8, 1, 8)]
     [(8, 1), (4, 2), (2, 4), (1, 8)]
     """
@@ -74,27 +58,11 @@ def brackets(most, eta=2):
     :math:`r = R\, \eta^{-s}` epochs each, for :math:`s` from :math:`s_\text{max}` down to 0. All
     brackets cost about the same; the last one is random search.
 
-    Parameters
-    ----------
-    most : int
-        The most epochs that a configuration is trained, R: a power of eta.
-    eta : int
+    - ``most``: the most epochs that a configuration is trained, R: a power of eta.
+    - Returns list of list of Rung.
+    - ``ValueError`` if ``most`` is no power of eta, or eta is less than 2.
+    - After Li et al. (2018), algorithm 1.
 
-    Returns
-    -------
-    list of list of Rung
-
-    Raises
-    ------
-    ValueError
-        If ``most`` is no power of eta, or eta is less than 2.
-
-    References
-    ----------
-    Li et al. (2018), algorithm 1.
-
-    Examples
-    --------
     >>> [[tuple(rung) for rung in rungs] for rungs in brackets(4)]
     [[(4, 1), (2, 2), (1, 4)], [(3, 2), (1, 4)], [(3, 4)]]
     """
@@ -111,8 +79,6 @@ def brackets(most, eta=2):
 def cost(rungs):
     """Return the epochs that a bracket trains, if a training that goes on is not begun anew.
 
-    Examples
-    --------
     >>> cost(halving(8, 1, 8))
     20
     """

@@ -24,14 +24,10 @@ optuna = engine.optuna
 class Trainer:
     """Trains the student of a trial, reports each epoch, and stops when the pruner says so.
 
-    Parameters
-    ----------
-    problem : Problem
-    folder : path
-        Of the search. The teacher's logits are kept in ``logits`` below it, for all trials.
+    - ``problem``: Problem.
+    - ``folder``: of the search. The teacher's logits are kept in ``logits`` below it, for all
+      trials.
 
-    Examples
-    --------
     >>> import tempfile
     >>> from kdbook.tune.problem import Problem
     >>> problem = Problem("small city", epochs=2, crops=40, crop=16)
@@ -62,15 +58,10 @@ class Trainer:
 class Judge(ValidationCurve):
     """After each epoch but the last, tell the trial its mean IoU, and ask whether to go on.
 
-    Parameters
-    ----------
-    trial : optuna.Trial
-    patches : kdlib.data.Patches
-        The validation patches, of which some are judged on.
-    problem : Problem
+    - ``trial``: optuna.Trial.
+    - ``patches``: the validation patches, of which some are judged on.
+    - ``problem``: Problem.
 
-    Examples
-    --------
     >>> from kdlib.data import cut, synthetic
     >>> from kdbook.tune.problem import Problem
     >>> trial = optuna.create_study().ask()
@@ -99,8 +90,6 @@ class Judge(ValidationCurve):
 def suggest(trial):
     """Return the configuration that Optuna proposes for a trial.
 
-    Examples
-    --------
     >>> type(suggest(optuna.create_study().ask())).__name__
     'Configuration'
     """
@@ -119,31 +108,16 @@ def work(folder, problem, trials, quiet=False, trainer=Trainer, url=None):
     Trials that others have are waited for: if a worker dies, its configuration is tried again.
     Several workers that start their last trials at the same moment can make one too many each.
 
-    Parameters
-    ----------
-    folder : path
-        Of the search, made if it is missing.
-    problem : Problem
-    trials : int
-        Finished or stopped trials that the search shall have in all, earlier ones included.
-    quiet : bool
-        Whether to show no progress bar.
-    trainer : callable
-        ``trainer(problem, folder)`` returns what trains a trial: for tests.
-    url : str, optional
-        Of the database, as for :func:`kdbook.tune.search_storage.study`.
+    - ``folder``: of the search, made if it is missing.
+    - ``problem``: Problem.
+    - ``trials``: finished or stopped trials that the search shall have in all, earlier ones
+      included.
+    - ``quiet``: whether to show no progress bar.
+    - ``trainer``: ``trainer(problem, folder)`` returns what trains a trial: for tests.
+    - ``url``: of the database, as for :func:`kdbook.tune.search_storage.study`.
+    - Returns optuna.Study.
+    - ``ValueError``, ``OSError``, ``ImportError`` as :func:`kdbook.tune.search_storage.study`.
 
-    Returns
-    -------
-    optuna.Study
-
-    Raises
-    ------
-    ValueError, OSError, ImportError
-        As :func:`kdbook.tune.search_storage.study`.
-
-    Examples
-    --------
     >>> import tempfile
     >>> from kdbook.tune.problem import Problem
     >>> chance = lambda problem, folder: lambda trial: suggest(trial).dropout

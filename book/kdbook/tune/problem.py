@@ -7,28 +7,14 @@ import dataclasses
 class Problem:
     """What all trials of a search share.
 
-    Parameters
-    ----------
-    images : str
-        A key of :data:`kdbook.study.workbench.SOURCES`.
-    epochs : int
-        Of a training that is not stopped.
-    crops : int
-        That such a training sees, whatever its batch size.
-    crop : int
-        Height and width of a crop, in pixels.
-    patches : int
-        Validation patches that each epoch is judged on.
-    seed : int
-        Of all trainings.
+    - ``images``: a key of :data:`kdbook.study.workbench.SOURCES`.
+    - ``epochs``: of a training that is not stopped.
+    - ``crops``: that such a training sees, whatever its batch size.
+    - ``crop``: height and width of a crop, in pixels.
+    - ``patches``: validation patches that each epoch is judged on.
+    - ``seed``: of all trainings.
+    - ``ValueError`` if the images are unknown or a number is too small.
 
-    Raises
-    ------
-    ValueError
-        If the images are unknown or a number is too small.
-
-    Examples
-    --------
     >>> Problem("small city", epochs=2, crops=80, crop=32).steps(batch_size=20)
     2
     """

@@ -17,19 +17,10 @@ PATH = RESULTS / "search.jsonl"
 def write(study, path):
     """Write a search: first what its trials share and where it ran, then a line for each trial.
 
-    Parameters
-    ----------
-    study : optuna.Study
-        As :func:`kdbook.tune.search_storage.study` returns it. Trials that failed are left out.
-    path : path
+    - ``study``: optuna.Study. As :func:`kdbook.tune.search_storage.study` returns it. Trials that
+      failed are left out.
+    - ``ValueError`` if no trial is over.
 
-    Raises
-    ------
-    ValueError
-        If no trial is over.
-
-    Examples
-    --------
     >>> import tempfile
     >>> study = optuna.create_study(direction="maximize")
     >>> study.set_user_attr("problem", "{}")
@@ -55,23 +46,10 @@ def write(study, path):
 def read(path=PATH):
     """Return a written search, in memory, to be reported on.
 
-    Parameters
-    ----------
-    path : path
+    - Returns optuna.Study.
+    - ``FileNotFoundError`` if it is missing.
+    - ``ValueError`` if it is no written search.
 
-    Returns
-    -------
-    optuna.Study
-
-    Raises
-    ------
-    FileNotFoundError
-        If it is missing.
-    ValueError
-        If it is no written search.
-
-    Examples
-    --------
     >>> read("nowhere.jsonl")
     Traceback (most recent call last):
     ...

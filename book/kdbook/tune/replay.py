@@ -20,8 +20,6 @@ from kdlib.data import VOID
 class Spent(Exception):
     """The budget of a search is used up.
 
-    Examples
-    --------
     >>> raise Spent
     Traceback (most recent call last):
     ...
@@ -33,24 +31,14 @@ class Spent(Exception):
 class Table:
     """Recorded trainings to replay searches on.
 
-    Parameters
-    ----------
-    points : array of float, shape (rows, axes)
-        The configurations, in the unit cube: :meth:`kdbook.tune.space.Configuration.unit`.
-    scores : array of float, shape (rows, epochs)
-        The validation score after each epoch; the last column is the final one. Higher is better.
-    configurations : tuple
-        What the rows are.
-    seconds : array of float, shape (rows,)
-        What each training took.
+    - ``points``: array of float, shape (rows, axes). The configurations, in the unit cube:
+      :meth:`kdbook.tune.space.Configuration.unit`.
+    - ``scores``: array of float, shape (rows, epochs). The validation score after each epoch; the
+      last column is the final one. Higher is better.
+    - ``configurations``: what the rows are.
+    - ``seconds``: array of float, shape (rows,). What each training took.
+    - ``ValueError`` if the shapes do not fit, or a score is not finite.
 
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit, or a score is not finite.
-
-    Examples
-    --------
     >>> table = Table(np.zeros((2, 1)), np.array([[0.1, 0.3], [0.2, 0.2]]))
     >>> len(table), table.epochs, float(table.final.max())
     (2, 2, 0.3)
@@ -99,22 +87,11 @@ def from_record(runs):
     Epoch by epoch the score is the mean IoU on the validation patches of the curve, and at last
     that on all validation patches.
 
-    Parameters
-    ----------
-    runs : dict of Run to dict
-        As :func:`kdbook.study.arm_table.read` returns it; one seed of each arm.
+    - ``runs``: dict of Run to dict. As :func:`kdbook.study.arm_table.read` returns it; one seed of
+      each arm.
+    - Returns Table.
+    - ``ValueError`` if nothing is recorded.
 
-    Returns
-    -------
-    Table
-
-    Raises
-    ------
-    ValueError
-        If nothing is recorded.
-
-    Examples
-    --------
     >>> from_record({})
     Traceback (most recent call last):
     ...
@@ -138,8 +115,6 @@ def from_record(runs):
 def final_score(confusion):
     """Return the mean IoU of a confusion matrix over the named classes.
 
-    Examples
-    --------
     >>> final_score(np.diag([1, 2, 3, 4, 5, 0]))
     1.0
     """
@@ -149,24 +124,17 @@ def final_score(confusion):
 class Ledger:
     """What one search has trained of a table, what it has spent, and the best that it has.
 
-    Parameters
-    ----------
-    table : Table
-    budget : int
-        Epochs.
+    - ``table``: Table.
+    - ``budget``: epochs.
 
-    Attributes
-    ----------
-    trained : array of int, shape (rows,)
-        Epochs so far. A training that goes on is not begun anew.
-    spent : int
-        Epochs in all.
-    best : array of float, shape (budget,)
-        After each epoch that was spent, the best final score among *finished* trainings: what one
-        would have in hand. NaN before the first.
+    It has:
 
-    Examples
-    --------
+    - ``trained``: array of int, shape (rows,). Epochs so far. A training that goes on is not begun
+      anew.
+    - ``spent``: epochs in all.
+    - ``best``: array of float, shape (budget,). After each epoch that was spent, the best final
+      score among *finished* trainings: what one would have in hand. NaN before the first.
+
     >>> ledger = Ledger(Table(np.zeros((2, 1)), np.array([[0.1, 0.3], [0.2, 0.2]])), budget=3)
     >>> ledger.train(0, 2), ledger.train(1, 1), ledger.best
     (0.3, 0.2, array([nan, 0.3, 0.3]))
@@ -180,10 +148,7 @@ class Ledger:
     def train(self, row, epochs):
         """Train a row up to so many epochs; return its score then.
 
-        Raises
-        ------
-        Spent
-            If the budget does not last; what is left of it is used up.
+        - ``Spent`` if the budget does not last; what is left of it is used up.
         """
         more = max(0, epochs - self.trained[row])
         if self.spent + more > self.budget:
@@ -207,25 +172,13 @@ class Ledger:
 def replay(method, table, budget, repeats, seed=0):
     """Run a search many times on a table.
 
-    Parameters
-    ----------
-    method : callable
-        ``method(ledger, rng)`` searches until the ledger raises :class:`Spent`:
-        see :mod:`kdbook.tune.searchers`.
-    table : Table
-    budget : int
-        Epochs of each repeat.
-    repeats : int
-    seed : int
-        Decides all chance.
+    - ``method``: ``method(ledger, rng)`` searches until the ledger raises :class:`Spent`: see
+      :mod:`kdbook.tune.searchers`.
+    - ``table``: Table.
+    - ``budget``: epochs of each repeat.
+    - ``seed``: decides all chance.
+    - Returns array of float, shape (repeats, budget): :attr:`Ledger.best` of each.
 
-    Returns
-    -------
-    array of float, shape (repeats, budget)
-        :attr:`Ledger.best` of each.
-
-    Examples
-    --------
     >>> from kdbook.tune.searchers import random_search
     >>> table = Table(np.zeros((3, 1)), np.array([[0.1], [0.2], [0.3]]))
     >>> replay(random_search, table, budget=3, repeats=2)[:, -1]

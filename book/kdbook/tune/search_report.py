@@ -14,13 +14,8 @@ FEWEST = 10
 def report(study):
     """Return the report of a search.
 
-    Parameters
-    ----------
-    study : optuna.Study
-        As :func:`kdbook.tune.search_storage.study` returns it.
+    - ``study``: optuna.Study. As :func:`kdbook.tune.search_storage.study` returns it.
 
-    Examples
-    --------
     >>> study = optuna.create_study(direction="maximize")
     >>> study.add_trial(optuna.create_trial(value=0.5, intermediate_values={1: 0.4}))
     >>> print(report(study).splitlines()[0])
@@ -51,17 +46,10 @@ def report(study):
 def anytime(study):
     """Return the best score in hand after each trial that is over.
 
-    Parameters
-    ----------
-    study : optuna.Study
+    - ``study``: optuna.Study.
+    - Returns list of (int, float or None): epochs trained so far, by all workers, and the best
+      score of a finished training.
 
-    Returns
-    -------
-    list of (int, float or None)
-        Epochs trained so far, by all workers, and the best score of a finished training.
-
-    Examples
-    --------
     >>> anytime(optuna.create_study())
     []
     """
@@ -83,16 +71,9 @@ def importance(study):
     By Optuna's PED-ANOVA: how far the distribution of the best trials differs from that of all.
     Only finished trainings count. The pruner left the worst ones out, so this is a hint.
 
-    Parameters
-    ----------
-    study : optuna.Study
+    - ``study``: optuna.Study.
+    - Returns dict of str to float, or None.
 
-    Returns
-    -------
-    dict of str to float, or None
-
-    Examples
-    --------
     >>> importance(optuna.create_study()) is None
     True
     """

@@ -29,32 +29,16 @@ RUNNING = (optuna.trial.TrialState.RUNNING,)
 def study(folder, problem=None, url=None):
     """Open the search of a folder; begin one if there is none.
 
-    Parameters
-    ----------
-    folder : path
-    problem : Problem, optional
-        What its trials share. Without it the search is only looked at.
-    url : str, optional
-        Of the database; the search is then named after the folder. By default an SQLite file in
-        the folder.
+    - ``problem``: Problem. What its trials share. Without it the search is only looked at.
+    - ``url``: of the database; the search is then named after the folder. By default an SQLite file
+      in the folder.
+    - Returns optuna.Study.
+    - ``FileNotFoundError`` if there is none, and no problem to begin one with.
+    - ``ValueError`` if the search that is there is of another problem, or the URL is none.
+    - ``OSError`` if the folder cannot be made, the file is none of a search, or the database does
+      not answer.
+    - ``ImportError`` if the package that talks to such a database is missing.
 
-    Returns
-    -------
-    optuna.Study
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none, and no problem to begin one with.
-    ValueError
-        If the search that is there is of another problem, or the URL is none.
-    OSError
-        If the folder cannot be made, the file is none of a search, or the database does not answer.
-    ImportError
-        If the package that talks to such a database is missing.
-
-    Examples
-    --------
     >>> import tempfile
     >>> from kdbook.tune.problem import Problem
     >>> folder = tempfile.mkdtemp()
@@ -93,8 +77,6 @@ def study(folder, problem=None, url=None):
 def count(found, states):
     """Return how many trials of a search are in one of some states.
 
-    Examples
-    --------
     >>> count(optuna.create_study(), DONE)
     0
     """
@@ -104,8 +86,6 @@ def count(found, states):
 def take_up(found):
     """Mark the trials of dead workers as failed, and put their configurations in the queue.
 
-    Examples
-    --------
     >>> take_up(optuna.create_study())  # in memory: nobody can have died
     """
     with _no_warnings():
@@ -115,19 +95,10 @@ def take_up(found):
 def one_trial(found, objective):
     """Do one trial. If it is interrupted, its configuration is put in the queue again.
 
-    Parameters
-    ----------
-    found : optuna.Study
-    objective : callable
-        Takes a trial, returns its score, and raises ``optuna.TrialPruned`` to stop it.
+    - ``found``: optuna.Study.
+    - ``objective``: takes a trial, returns its score, and raises ``optuna.TrialPruned`` to stop it.
+    - ``Exception`` whatever the objective raises but that.
 
-    Raises
-    ------
-    Exception
-        Whatever the objective raises but that.
-
-    Examples
-    --------
     >>> study = optuna.create_study()
     >>> one_trial(study, lambda trial: 0.5)
     >>> study.best_value

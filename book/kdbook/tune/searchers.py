@@ -15,8 +15,6 @@ AT_RANDOM = 1 / 3
 def random_search(ledger, rng):
     """Train rows in random order, each to the end (Bergstra and Bengio 2012).
 
-    Examples
-    --------
     >>> from kdbook.tune.replay import Table, replay
     >>> table = Table(np.array([[0.1], [0.9]]), np.array([[0.1, 0.2], [0.1, 0.4]]))
     >>> float(replay(random_search, table, budget=4, repeats=1)[0, -1])
@@ -29,8 +27,6 @@ def random_search(ledger, rng):
 def successive_halving(ledger, rng):
     """Repeat the boldest bracket of Hyperband (Jamieson and Talwalkar 2016).
 
-    Examples
-    --------
     >>> from kdbook.tune.replay import Table, replay
     >>> table = Table(np.array([[0.1], [0.9]]), np.array([[0.1, 0.2], [0.1, 0.4]]))
     >>> float(replay(successive_halving, table, budget=4, repeats=1)[0, -1])
@@ -44,8 +40,6 @@ def successive_halving(ledger, rng):
 def hyperband_search(ledger, rng):
     """Repeat all brackets of Hyperband, with random rows (Li et al. 2018).
 
-    Examples
-    --------
     >>> from kdbook.tune.replay import Table, replay
     >>> table = Table(np.array([[0.1], [0.9]]), np.array([[0.1, 0.2], [0.1, 0.4]]))
     >>> float(replay(hyperband_search, table, budget=4, repeats=1)[0, -1])
@@ -57,8 +51,6 @@ def hyperband_search(ledger, rng):
 def bohb(ledger, rng):
     """Hyperband whose rows are proposed by kernel densities (Falkner, Klein and Hutter 2018).
 
-    Examples
-    --------
     >>> from kdbook.tune.replay import Table, replay
     >>> table = Table(np.array([[0.1], [0.9]]), np.array([[0.1, 0.2], [0.1, 0.4]]))
     >>> float(replay(bohb, table, budget=4, repeats=1)[0, -1])
@@ -70,16 +62,11 @@ def bohb(ledger, rng):
 def run_bracket(ledger, rng, rungs, propose):
     """Run one bracket of successive halving.
 
-    Parameters
-    ----------
-    ledger : Ledger
-    rng : numpy.random.Generator
-    rungs : list of Rung
-    propose : callable
-        ``propose(ledger, rng)`` returns a row that was not tried.
+    - ``ledger``: Ledger.
+    - ``rng``: numpy.random.Generator.
+    - ``rungs``: list of Rung.
+    - ``propose``: ``propose(ledger, rng)`` returns a row that was not tried.
 
-    Examples
-    --------
     >>> from kdbook.tune.replay import Ledger, Table
     >>> ledger = Ledger(Table(np.array([[0.1], [0.9]]), np.array([[0.1, 0.2], [0.1, 0.4]])), 9)
     >>> run_bracket(ledger, np.random.default_rng(0), hyperband.halving(2, 1, 2), at_random)
@@ -98,8 +85,6 @@ def run_bracket(ledger, rng, rungs, propose):
 def at_random(ledger, rng):
     """Propose a row that was not tried, by chance.
 
-    Examples
-    --------
     >>> from kdbook.tune.replay import Ledger, Table
     >>> ledger = Ledger(Table(np.array([[0.1], [0.9]]), np.array([[0.1, 0.2], [0.1, 0.4]])), 9)
     >>> at_random(ledger, np.random.default_rng(0)) in (0, 1)
@@ -115,8 +100,6 @@ def by_density(ledger, rng):
     more than it needs at least, which is one more than there are axes. Until then, and for every
     third proposal or so, chance decides.
 
-    Examples
-    --------
     >>> from kdbook.tune.replay import Ledger, Table
     >>> ledger = Ledger(Table(np.array([[0.1], [0.9]]), np.array([[0.1, 0.2], [0.1, 0.4]])), 9)
     >>> by_density(ledger, np.random.default_rng(0)) in (0, 1)
@@ -141,8 +124,6 @@ def by_density(ledger, rng):
 def tpe(ledger, rng):
     """Optuna's TPE (Bergstra et al. 2011), every training to the end.
 
-    Examples
-    --------
     >>> from kdbook.tune.replay import Table, replay
     >>> from kdbook.tune.space import Configuration
     >>> chosen = Configuration(0.01, 8, None, 0.1, 0.5, 2.0)
@@ -158,8 +139,6 @@ def tpe(ledger, rng):
 def tpe_hyperband(ledger, rng):
     """Optuna's TPE with its Hyperband pruner.
 
-    Examples
-    --------
     >>> from kdbook.tune.replay import Table, replay
     >>> from kdbook.tune.space import Configuration
     >>> chosen = Configuration(0.01, 8, None, 0.1, 0.5, 2.0)

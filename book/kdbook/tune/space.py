@@ -23,21 +23,12 @@ AXES = ("learning rate", "batch size", "optimiser", "momentum", "dropout", "α",
 class Configuration:
     """One choice of all settings.
 
-    Parameters
-    ----------
-    learning_rate : float
-        The peak of the schedule, from :data:`RATES`.
-    batch_size : int
-        One of :data:`BATCH_SIZES`.
-    momentum : float or None
-        None for Adam; one of :data:`MOMENTA` for SGD with Nesterov's momentum.
-    dropout : float
-        From 0 to 0.5.
-    alpha, temperature : float
-        As for the Distiller: from 0 to 1, and from 0.5 to 32.
+    - ``learning_rate``: the peak of the schedule, from :data:`RATES`.
+    - ``batch_size``: one of :data:`BATCH_SIZES`.
+    - ``momentum``: none for Adam; one of :data:`MOMENTA` for SGD with Nesterov's momentum.
+    - ``dropout``: from 0 to 0.5.
+    - ``alpha``, ``temperature``: as for the Distiller: from 0 to 1, and from 0.5 to 32.
 
-    Examples
-    --------
     >>> chosen = Configuration(0.0047, 8, None, 0.2, 0.1, 4.0)
     >>> print(chosen)
     Adam at rate 0.0047, batch 8, dropout 0.2, α = 0.1, T = 4
@@ -64,8 +55,6 @@ class Configuration:
         Rate, batch size and T count by their logarithms. The optimiser is 0 for Adam and 1 for
         SGD; the momentum is NaN for Adam, which has none.
 
-        Examples
-        --------
         >>> Configuration(0.1, 20, None, 0.25, 1.0, 4.0).unit()
         array([1. , 1. , 0. , nan, 0.5, 1. , 0.5])
         """
@@ -85,14 +74,8 @@ class Configuration:
     def arm(self, name="trial", **changes):
         """Return the arm of a study that trains so: a student of the trained teacher.
 
-        Parameters
-        ----------
-        name : str
-        **changes
-            Of the recipe: for example ``epochs=2``.
+        - ``**changes``: of the recipe: for example ``epochs=2``.
 
-        Examples
-        --------
         >>> arm = Configuration(0.1, 20, None, 0.25, 1.0, 4.0).arm()
         >>> arm.recipe.batch_size, arm.recipe.learning_rate, arm.temperature
         (20, 0.1, 4.0)
@@ -111,13 +94,9 @@ class Configuration:
 def of_entry(entry):
     """Return the configuration of a line of the record.
 
-    Parameters
-    ----------
-    entry : dict
-        With ``budget`` and ``settings``, as :class:`kdbook.study.record.Record` returns it.
+    - ``entry``: with ``budget`` and ``settings``, as :class:`kdbook.study.record.Record` returns
+      it.
 
-    Examples
-    --------
     >>> entry = {"budget": {"learning_rate": 0.01, "batch_size": 8, "momentum": None,
     ...                     "dropout": 0.1}, "settings": {"alpha": 0.5, "temperature": 2.0}}
     >>> of_entry(entry).temperature
@@ -137,17 +116,10 @@ def of_entry(entry):
 def distances(point, points):
     """Return how far points of the unit cube are from one of them; a missing momentum counts 0.
 
-    Parameters
-    ----------
-    point : array of float, shape (axes,)
-    points : array of float, shape (n, axes)
+    - ``point``: array of float, shape (axes,).
+    - ``points``: array of float, shape (n, axes).
+    - Returns array of float, shape (n,).
 
-    Returns
-    -------
-    array of float, shape (n,)
-
-    Examples
-    --------
     >>> distances(np.array([0.0, 1.0]), np.array([[0.0, 0.5], [1.0, np.nan]]))
     array([0.5, 1. ])
     """

@@ -16,17 +16,11 @@ LABELS_ALONE = ("scratch", "alpha1")
 class Sweep:
     """Scores over a grid of α and T.
 
-    Parameters
-    ----------
-    alphas, temperatures, seeds : tuple
-        The axes of the grid.
-    scores : array of float, shape (alphas, temperatures, seeds)
-        Higher is better; NaN where nothing is recorded.
-    alone : dict of str to array of float, shape (seeds,)
-        Arms without a teacher.
+    - ``alphas``, ``temperatures``, ``seeds``: the axes of the grid.
+    - ``scores``: array of float, shape (alphas, temperatures, seeds). Higher is better; NaN where
+      nothing is recorded.
+    - ``alone``: dict of str to array of float, shape (seeds,). Arms without a teacher.
 
-    Examples
-    --------
     >>> sweep = Sweep((0.0,), (1.0, 2.0), (0, 1), np.array([[[0.1, 0.3], [0.2, np.nan]]]))
     >>> sweep.means
     array([[0.2, nan]])
@@ -60,10 +54,7 @@ class Sweep:
     def best(self):
         """Return (α, T) of the highest mean.
 
-        Raises
-        ------
-        ValueError
-            If no point has all seeds.
+        - ``ValueError`` if no point has all seeds.
         """
         if not self.complete.any():
             raise ValueError("no point of the sweep has all its seeds yet; record more of it.")
@@ -77,18 +68,10 @@ def from_record(runs):
     As many seeds are taken, from the first one on, as use the most runs of points that have all of
     them: a seed that has only begun is left out. So are values of α and T without such a point.
 
-    Parameters
-    ----------
-    runs : dict of Run to dict
-        As :func:`kdbook.study.arm_table.read` returns it for the plan ``sweep``.
+    - ``runs``: dict of Run to dict. As :func:`kdbook.study.arm_table.read` returns it for the plan
+      ``sweep``.
+    - ``ValueError`` if nothing is recorded.
 
-    Raises
-    ------
-    ValueError
-        If nothing is recorded.
-
-    Examples
-    --------
     >>> from_record({})
     Traceback (most recent call last):
     ...
@@ -125,13 +108,8 @@ def whole(sweep):
 
     Of the two ways, the one that leaves more points.
 
-    Raises
-    ------
-    ValueError
-        If none is left.
+    - ``ValueError`` if none is left.
 
-    Examples
-    --------
     >>> sweep = Sweep((0.0,), (1.0, 2.0), (0,), np.array([[[1.0], [np.nan]]]))
     >>> whole(sweep).temperatures
     (1.0,)

@@ -22,18 +22,11 @@ ALPHAS = tuple(step / 20 for step in range(21))
 def two_objectives(record=None):
     """Return a widget for the push of label and teacher on the student's logits at one pixel.
 
-    Parameters
-    ----------
-    record : dict, optional
-        As :func:`kdbook.explorers.two_objectives` returns it; by default with its own pixels.
+    - ``record``: as :func:`kdbook.explorers.two_objectives` returns it; by default with its own
+      pixels.
+    - Returns ipywidgets.VBox: the knobs, named ``pixel``, ``α``, ``T`` and ``times T²``, above the
+      numbers.
 
-    Returns
-    -------
-    ipywidgets.VBox
-        The knobs, named ``pixel``, ``α``, ``T`` and ``times T²``, above the numbers.
-
-    Examples
-    --------
     >>> box = two_objectives()
     >>> [knob.description for knob in box.children[:-1]]
     ['pixel', 'α', 'T', 'times T²']
@@ -64,18 +57,10 @@ def two_objectives(record=None):
 def temperature(record):
     """Return a widget for what a teacher says about each pixel of a patch, softened at T.
 
-    Parameters
-    ----------
-    record : dict
-        As :func:`kdbook.explorers.temperature` returns it.
+    - ``record``: as :func:`kdbook.explorers.temperature` returns it.
+    - Returns ipywidgets.VBox: the knobs, named ``T``, ``row`` and ``column``, above pictures and
+      numbers.
 
-    Returns
-    -------
-    ipywidgets.VBox
-        The knobs, named ``T``, ``row`` and ``column``, above pictures and numbers.
-
-    Examples
-    --------
     >>> from kdlib import data, recipes
     >>> patches = data.cut(data.synthetic.city(n_images=1, size=64), size=32)
     >>> box = temperature(explorers.temperature(recipes.build("teacher"), patches))
@@ -118,18 +103,9 @@ def temperature(record):
 def the_collapse(record):
     """Return a widget for what a collapsing and a healthy training say, epoch by epoch.
 
-    Parameters
-    ----------
-    record : dict
-        As :func:`kdbook.explorers.the_collapse` returns it.
+    - ``record``: as :func:`kdbook.explorers.the_collapse` returns it.
+    - Returns ipywidgets.VBox: the knobs, named ``step`` and ``patch``, above pictures and scores.
 
-    Returns
-    -------
-    ipywidgets.VBox
-        The knobs, named ``step`` and ``patch``, above pictures and scores.
-
-    Examples
-    --------
     >>> from kdbook.explorers import pack
     >>> run = {"rate": 0.001, "maps": [[pack([[4, 4]] * 2)]], "accuracy": [0.5], "mean_iou": [0.1]}
     >>> patch = {"photograph": "", "alt": "Land.", "labels": pack([[4, 0]] * 2)}

@@ -24,30 +24,17 @@ def temperature_slider(logits, temperatures=TEMPERATURES, class_names=None, star
     Slider and pictures are joined in the browser (``jslink``), not by a Python callback. Pictures
     lie in a ``Stack``, or in a ``Tab`` where ipywidgets is older than version 8, as in Colab.
 
-    Parameters
-    ----------
-    logits : array_like
-        One finite logit a class.
-    temperatures : sequence of float
-        The positions, at least two, positive and increasing. Each costs about 10 kB.
-    class_names : sequence of str, optional
-        Names among :data:`kdbook.figures.CLASS_COLORS`; by default all six.
-    start : float
-        The position shown first: one of the temperatures.
+    - ``logits``: array_like. One finite logit a class.
+    - ``temperatures``: sequence of float. The positions, at least two, positive and increasing.
+      Each costs about 10 kB.
+    - ``class_names``: sequence of str. Names among :data:`kdbook.figures.CLASS_COLORS`; by default
+      all six.
+    - ``start``: the position shown first: one of the temperatures.
+    - Returns ipywidgets.VBox: the slider above the stack of pictures. Each picture bears its
+      numbers as alt text.
+    - ``ValueError`` if the temperatures do not increase from above 0, ``start`` is not one of them,
+      or the logits do not match the names.
 
-    Returns
-    -------
-    ipywidgets.VBox
-        The slider above the stack of pictures. Each picture bears its numbers as alt text.
-
-    Raises
-    ------
-    ValueError
-        If the temperatures do not increase from above 0, ``start`` is not one of them, or the
-        logits do not match the names.
-
-    Examples
-    --------
     >>> box = temperature_slider([6, 2, -1], [1, 4], class_names=["Road", "Land", "Water"])
     >>> slider, pictures = box.children
     >>> slider.value, len(pictures.children)
@@ -72,27 +59,12 @@ def temperature_slider(logits, temperatures=TEMPERATURES, class_names=None, star
 def describe(logits, temperature, class_names=None):
     """Return in words what the softmax of the logits looks like at a temperature.
 
-    Parameters
-    ----------
-    logits : array_like
-        One finite logit a class.
-    temperature : float
-        T > 0.
-    class_names : sequence of str, optional
-        By default those of :data:`kdbook.figures.CLASS_COLORS`.
+    - ``logits``: array_like. One finite logit a class.
+    - ``temperature``: T > 0.
+    - ``class_names``: sequence of str. By default those of :data:`kdbook.figures.CLASS_COLORS`.
+    - Returns str: the classes by falling probability, then the entropy.
+    - ``ValueError`` if names and logits do not match, or T is not positive.
 
-    Returns
-    -------
-    str
-        The classes by falling probability, then the entropy.
-
-    Raises
-    ------
-    ValueError
-        If names and logits do not match, or T is not positive.
-
-    Examples
-    --------
     >>> describe([6, 2, -1], 4, ["Road", "Land", "Water"])
     'T = 4: Road 65 %, Land 24 %, Water 11 %; 1.25 of 1.58 bits left open.'
     """

@@ -20,26 +20,13 @@ CASES = ("both are right", "only the teacher", "only the student", "both are wro
 def teacher_and_student(record):
     """Return a widget that swipes between photograph, labels and the answers of networks.
 
-    Parameters
-    ----------
-    record : dict
-        As :func:`kdbook.explorers.teacher_and_student` returns it, of a teacher and at least one
-        student.
+    - ``record``: as :func:`kdbook.explorers.teacher_and_student` returns it, of a teacher and at
+      least one student.
+    - Returns ipywidgets.VBox: the knobs, named ``patch``, ``student``, ``left``, ``right`` and
+      ``swipe``, above the picture and the numbers. Left of the swipe, in percent, is the one
+      answer, right of it the other.
+    - ``ValueError`` if the record is another one, or has no student.
 
-    Returns
-    -------
-    ipywidgets.VBox
-        The knobs, named ``patch``, ``student``, ``left``, ``right`` and ``swipe``, above the
-        picture and the numbers. Left of the swipe, in percent, is the one answer, right of it
-        the other.
-
-    Raises
-    ------
-    ValueError
-        If the record is another one, or has no student.
-
-    Examples
-    --------
     >>> from kdlib import data, recipes
     >>> patches = data.cut(data.synthetic.city(n_images=1, size=64), size=32)
     >>> networks = {"teacher": recipes.build("teacher")}
