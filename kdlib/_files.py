@@ -13,12 +13,6 @@ def whole(path):
     Whoever looks meanwhile finds the file as it was, or none. An error leaves nothing behind. A
     process that is killed leaves a file ``.*.partial.NAME``, with the suffix that formats go by.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-
-    Examples
-    --------
     >>> import tempfile
     >>> from pathlib import Path
     >>> path = Path(tempfile.mkdtemp()) / "new.txt"
@@ -40,13 +34,8 @@ def whole(path):
 def put(path, data):
     """Write bytes, an array, or an iterator of such parts, as they come, by :func:`whole`.
 
-    Raises
-    ------
-    OSError
-        If it cannot be written, for example because the disk is full.
+    - ``OSError`` if it cannot be written, for example because the disk is full.
 
-    Examples
-    --------
     >>> import tempfile
     >>> from pathlib import Path
     >>> path = Path(tempfile.mkdtemp()) / "new"

@@ -18,27 +18,16 @@ def per_pixel(sample_weight, logits):
 def prepared(y, sample_weight, shape, exclusive=True, ignore_class=None, allowed=None):
     """Return labels, weights, and what is no label: (whether there is such, the largest of it).
 
-    Parameters
-    ----------
-    y : tensor
-        Class ids of shape (batch, ...) or (batch, ..., 1); or shares of the classes, of shape
-        (batch, ..., classes). For one logit 0 to 1, of shape (batch, ...) or (batch, ..., 1).
-    sample_weight : tensor or None
-        Shape (batch, ...) or (batch,).
-    shape : tuple
-        Of the logits: (batch, ..., classes).
-    exclusive : bool
-        Whether the shares of a pixel sum to 1.
-    ignore_class : number, optional
-        A label that gets weight 0.
-    allowed : number, optional
-        A label that is no class, and that the loss itself leaves out.
-
-    Returns
-    -------
-    tuple
-        Ids have lost a last axis of 1, and labels of weight 0 are 0. ``(y, sample_weight, None)``
-        where the shape is none of these.
+    - ``y``: tensor. Class ids of shape (batch, ...) or (batch, ..., 1); or shares of the classes,
+      of shape (batch, ..., classes). For one logit 0 to 1, of shape (batch, ...) or (batch, ...,
+      1).
+    - ``sample_weight``: tensor or None. Shape (batch, ...) or (batch,).
+    - ``shape``: of the logits: (batch, ..., classes).
+    - ``exclusive``: whether the shares of a pixel sum to 1.
+    - ``ignore_class``: number. A label that gets weight 0.
+    - ``allowed``: number. A label that is no class, and that the loss itself leaves out.
+    - Returns tuple: ids have lost a last axis of 1, and labels of weight 0 are 0. ``(y,
+      sample_weight, None)`` where the shape is none of these.
     """
     y, classes = _in_shape(ops.convert_to_tensor(y), shape), shape[-1]
     is_ids = len(y.shape) == len(shape) - 1

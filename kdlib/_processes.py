@@ -10,22 +10,11 @@ import sys
 def apart(function, *arguments, environment=None):
     """Return what a function returns in a process of its own.
 
-    Parameters
-    ----------
-    function : str
-        Its full name.
-    *arguments
-        What JSON can hold, as what is returned.
-    environment : dict of str to str, optional
-        Beside what this process has.
+    - ``function``: its full name.
+    - ``*arguments``: what JSON can hold, as what is returned.
+    - ``environment``: dict of str to str. Beside what this process has.
+    - ``RuntimeError`` if the process fails, with the last line that it said.
 
-    Raises
-    ------
-    RuntimeError
-        If the process fails, with the last line that it said.
-
-    Examples
-    --------
     >>> apart("math.gcd", 12, 18)
     6
     """

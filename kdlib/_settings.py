@@ -8,12 +8,8 @@ from keras import ops
 class Setting:
     """A number, and a variable beside it from which compiled steps read it anew each time.
 
-    Parameters
-    ----------
-    name : str
-        For messages.
-    check : callable
-        Returns a number as float, or raises ``ValueError``.
+    - ``name``: for messages.
+    - ``check``: returns a number as float, or raises ``ValueError``.
     """
 
     def __init__(self, name, check):

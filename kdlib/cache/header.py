@@ -21,19 +21,12 @@ FILE_BYTES = 32 * 2**20
 class Header:
     """What a cache holds, and for whom.
 
-    Parameters
-    ----------
-    teacher, images : str
-        Hashes, by :func:`kdlib.cache.hash_of_teacher` and :func:`kdlib.cache.hash_of_images`.
-    patches, views : int
-    shape : tuple of int
-        Height, width and classes of a view.
-    store : {"float32", "float16", "uint8"}
-    patches_a_file : int
-        Patches whose views are written, and appear, at once.
+    - ``teacher``, ``images``: hashes, by :func:`kdlib.cache.hash_of_teacher` and
+      :func:`kdlib.cache.hash_of_images`.
+    - ``shape``: tuple of int. Height, width and classes of a view.
+    - ``store``: {"float32", "float16", "uint8"}.
+    - ``patches_a_file``: patches whose views are written, and appear, at once.
 
-    Examples
-    --------
     >>> new_header("a", "b", patches=100, views=8, shape=(256, 256, 6), store="float16").gigabytes
     0.63
     """
@@ -77,13 +70,8 @@ def new_header(teacher, images, patches, views, shape, store):
 
     Parameters are those of :class:`Header`.
 
-    Raises
-    ------
-    ValueError
-        If there is no such store.
+    - ``ValueError`` if there is no such store.
 
-    Examples
-    --------
     >>> new_header("a", "b", 100, 8, (256, 256, 6), "uint8").patches_a_file
     10
     """
@@ -94,13 +82,8 @@ def new_header(teacher, images, patches, views, shape, store):
 def read_header(folder):
     """Return the header of a cache, or None if the folder holds none.
 
-    Raises
-    ------
-    ValueError
-        If it is damaged, or of a format that this version does not know.
+    - ``ValueError`` if it is damaged, or of a format that this version does not know.
 
-    Examples
-    --------
     >>> import tempfile
     >>> read_header(tempfile.mkdtemp()) is None
     True
@@ -123,8 +106,6 @@ def read_header(folder):
 def check_header(folder, header, teacher, images):
     """Raise ``ValueError`` unless a cache is of this teacher and of these images, by their hashes.
 
-    Examples
-    --------
     >>> header = new_header("a", "b", patches=1, views=1, shape=(1, 1, 6), store="float16")
     >>> check_header("here", header, "a", "b")
     """

@@ -21,23 +21,11 @@ _HEAD = [("low", "<f4"), ("step", "<f4"), ("error", "<f4")]
 def record_type(store, shape):
     """Return the NumPy type of one stored view: its scale, its error, and its logits.
 
-    Parameters
-    ----------
-    store : {"float32", "float16", "uint8"}
-    shape : tuple of int
-        Height, width and classes.
+    - ``store``: {"float32", "float16", "uint8"}.
+    - ``shape``: tuple of int. Height, width and classes.
+    - Returns numpy.dtype.
+    - ``ValueError`` if there is no such store.
 
-    Returns
-    -------
-    numpy.dtype
-
-    Raises
-    ------
-    ValueError
-        If there is no such store.
-
-    Examples
-    --------
     >>> record_type("uint8", (2, 2, 6)).itemsize  # three numbers of four bytes and 24 bytes
     36
     """

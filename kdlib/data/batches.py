@@ -155,19 +155,11 @@ class Batches(keras.utils.PyDataset):
 def turned(array, turn):
     """Give one of the eight views of a square.
 
-    Parameters
-    ----------
-    array : array, shape (height, width) or (height, width, channels)
-    turn : int
-        0 to 7. ``turn % 4`` quarter turns against the clock; from 4 on flipped left to right first.
+    - ``array``: array, shape (height, width) or (height, width, channels).
+    - ``turn``: 0 to 7. ``turn % 4`` quarter turns against the clock; from 4 on flipped left to
+      right first.
+    - Returns array: a view, not a copy.
 
-    Returns
-    -------
-    array
-        A view, not a copy.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> turned(np.array([[1, 2], [3, 4]]), 1).tolist()
     [[2, 4], [1, 3]]
@@ -184,21 +176,11 @@ def recoloured(images, jitter, rng):
     each channel and only half as far from 1: x → mean + c · (b · g · x − mean), where the mean is
     that of the image b · g · x, a number for each channel. What leaves [0, 1] is cut off there.
 
-    Parameters
-    ----------
-    images : array, shape (images, height, width, channels)
-        Values in [0, 1].
-    jitter : float
-        Above 0 to below 1.
-    rng : numpy.random.Generator
+    - ``images``: array, shape (images, height, width, channels). Values in [0, 1].
+    - ``jitter``: above 0 to below 1.
+    - ``rng``: numpy.random.Generator.
+    - Returns array of float32, shape of ``images``: values in [0, 1].
 
-    Returns
-    -------
-    array of float32, shape of ``images``
-        Values in [0, 1].
-
-    Examples
-    --------
     >>> import numpy as np
     >>> grey = np.full((1, 2, 2, 3), 0.5, "float32")
     >>> bool(np.ptp(recoloured(grey, 0.2, np.random.default_rng(0))[..., 0]) == 0)

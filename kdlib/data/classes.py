@@ -89,8 +89,6 @@ def decode(labels):
 def colour_names():
     """Give each class with its mask colour, as text.
 
-    Examples
-    --------
     >>> colour_names()[0]
     'Building #3C1098'
     """

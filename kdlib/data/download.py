@@ -24,23 +24,11 @@ def fetch(target):
     A download that broke off is taken up where it stopped. The files go into a folder with another
     name and are verified there; only then does that folder get its name.
 
-    Parameters
-    ----------
-    target : path
-        The folder to make. If there is one, it is replaced unless it is whole.
-
-    Returns
-    -------
-    path
-        The target.
-
-    Raises
-    ------
-    PermissionError
-        If the target cannot be written.
-    ConnectionError
-        If the server does not answer within seconds, the download breaks off, or what comes is
-        not the published data set.
+    - ``target``: the folder to make. If there is one, it is replaced unless it is whole.
+    - Returns path: the target.
+    - ``PermissionError`` if the target cannot be written.
+    - ``ConnectionError`` if the server does not answer within seconds, the download breaks off, or
+      what comes is not the published data set.
     """
     with _staging(target) as folder:
         if not _answers():

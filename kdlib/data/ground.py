@@ -6,19 +6,11 @@ import numpy as np
 def touches(first, second, size):
     """Tell which squares share ground with any of some other squares.
 
-    Parameters
-    ----------
-    first, second : array of int, shape (n, 3) and (m, 3)
-        Scene, top and left of each square, in pixels: squares of different scenes share nothing.
-    size : int
-        Height and width of all squares.
+    - ``first``, ``second``: array of int, shape (n, 3) and (m, 3). Scene, top and left of each
+      square, in pixels: squares of different scenes share nothing.
+    - ``size``: height and width of all squares.
+    - Returns array of bool, shape (n,).
 
-    Returns
-    -------
-    array of bool, shape (n,)
-
-    Examples
-    --------
     >>> import numpy as np
     >>> here = np.array([[1, 0, 0], [1, 0, 8], [2, 0, 0]])
     >>> touches(here, np.array([[1, 2, 4]]), size=4).tolist()

@@ -18,8 +18,6 @@ class Picture(typing.NamedTuple):
     ``orientation`` is EXIF's, 1 to 8, by which they were turned; ``transparent`` says whether white
     was put behind.
 
-    Examples
-    --------
     >>> Picture(np.zeros((3, 2, 3), np.uint8), orientation=6).stored_size
     (2, 3)
     """
@@ -84,8 +82,6 @@ def read_image(path, title=None):
 def picture(path, title):
     """Read an image as :func:`read_image` does; return a :class:`Picture`, and warn of nothing.
 
-    Examples
-    --------
     >>> picture("nowhere.png", "the image")
     Traceback (most recent call last):
     ...
@@ -117,14 +113,10 @@ def mask(path, palette, title):
     Where a file shows its numbers as other shades or colours (with fewer than 8 bits, or a colour
     map), it holds whichever of both are classes. Pixels with an alpha below 255 are void.
 
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As :func:`read_image`; also if a colour or a number is no class, both readings of a grey
-        mask are possible, or pixels are transparent and the palette has no void class.
+    - ``FileNotFoundError``, ``ValueError`` as :func:`read_image`; also if a colour or a number is
+      no class, both readings of a grey mask are possible, or pixels are transparent and the palette
+      has no void class.
 
-    Examples
-    --------
     >>> import tempfile
     >>> from PIL import Image
     >>> from kdlib.data import Palette

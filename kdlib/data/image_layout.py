@@ -20,8 +20,6 @@ _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, s
 class Refused(ValueError):
     """A file that cannot be read without a guess or a loss.
 
-    Examples
-    --------
     >>> issubclass(Refused, ValueError)
     True
     """
@@ -30,8 +28,6 @@ class Refused(ValueError):
 class Layout(typing.NamedTuple):
     """Bits a channel, the kind of its numbers, and for grey files what 0 means.
 
-    Examples
-    --------
     >>> Layout(16, grey=True).deep, Layout(8, "signed integers", grey=True).deep, Layout(1).deep
     (True, True, False)
     """
@@ -54,23 +50,11 @@ class Layout(typing.NamedTuple):
 def layout_of(path, title):
     """Return the layout of an image file, without decoding its pixels.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-    title : str
-        What messages call it.
+    - ``title``: what messages call it.
+    - Returns Layout.
+    - ``FileNotFoundError``, ``ValueError`` as :func:`opened`; also if the file has several pages,
+      or bands beyond colours and alpha.
 
-    Returns
-    -------
-    Layout
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As :func:`opened`; also if the file has several pages, or bands beyond colours and alpha.
-
-    Examples
-    --------
     >>> import tempfile
     >>> from pathlib import Path
     >>> path = Path(tempfile.mkdtemp()) / "numbers.png"
@@ -101,22 +85,11 @@ def layout_of(path, title):
 def opened(path, title):
     """Open an image file as Pillow's; what goes wrong in opening or decoding says its cause.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-    title : str
-        What messages call it.
+    - ``title``: what messages call it.
+    - ``FileNotFoundError`` if there is no such file.
+    - ``ValueError`` if it is empty, no image, damaged, larger than Pillow reads, or of a kind that
+      Pillow does not know.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is empty, no image, damaged, larger than Pillow reads, or of a kind that Pillow
-        does not know.
-
-    Examples
-    --------
     >>> from pathlib import Path
     >>> with opened(Path("nowhere.png"), "nowhere.png") as file:
     ...     file.load()

@@ -15,13 +15,8 @@ REMEDY = (
 def manifest():
     """Give the SHA-256 of every file of the data set, by its path within the folder.
 
-    Returns
-    -------
-    dict of str to str
-        145 entries: 72 images, 72 masks and classes.json.
+    - Returns dict of str to str: 145 entries: 72 images, 72 masks and classes.json.
 
-    Examples
-    --------
     >>> len(manifest())
     145
     """
@@ -33,21 +28,8 @@ def manifest():
 def root(folder):
     """Find the folder that holds "Tile 1": the folder itself, or one in it, as Kaggle packs it.
 
-    Parameters
-    ----------
-    folder : path
+    - ``FileNotFoundError`` if there is none.
 
-    Returns
-    -------
-    path
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none.
-
-    Examples
-    --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> (folder / "Semantic segmentation dataset" / "Tile 1").mkdir(parents=True)
@@ -69,20 +51,10 @@ def root(folder):
 def verify(folder):
     """Prove that a folder holds every file of the data set, byte for byte.
 
-    Parameters
-    ----------
-    folder : path
-        The folder of the tiles, as :func:`root` finds it.
+    - ``folder``: the folder of the tiles, as :func:`root` finds it.
+    - ``FileNotFoundError`` if files are missing; the message counts them and names the first.
+    - ``ValueError`` if files differ; likewise.
 
-    Raises
-    ------
-    FileNotFoundError
-        If files are missing; the message counts them and names the first.
-    ValueError
-        If files differ; likewise.
-
-    Examples
-    --------
     >>> import tempfile
     >>> verify(tempfile.mkdtemp())
     Traceback (most recent call last):

@@ -21,8 +21,6 @@ _SYSTEM |= {"thumbs.db", "desktop.ini", "system volume information"}
 def is_hidden(name):
     """Tell whether systems and programs gave a file or folder its name, and no person did.
 
-    Examples
-    --------
     >>> [is_hidden(name) for name in (".ipynb_checkpoints", "__MACOSX", "@eaDir", "7.png")]
     [True, True, True, False]
     """
@@ -36,25 +34,14 @@ def same_names(folder):
     suffix of an image; a warning counts and names them. Names that look the same are the same,
     whichever way their accents are encoded.
 
-    Parameters
-    ----------
-    folder : path
-        Holds the folders "images" and "masks". Both may have subfolders of the same names.
+    - ``folder``: holds the folders "images" and "masks". Both may have subfolders of the same
+      names.
+    - Returns list of (place, image path, mask path): the place is the subfolder's path as text, "."
+      for none.
+    - ``FileNotFoundError`` if a folder is missing or empty, or an image has no mask or a mask no
+      image.
+    - ``ValueError`` if two files differ in their suffix alone, or in how an accent is encoded.
 
-    Returns
-    -------
-    list of (place, image path, mask path)
-        The place is the subfolder's path as text, "." for none.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a folder is missing or empty, or an image has no mask or a mask no image.
-    ValueError
-        If two files differ in their suffix alone, or in how an accent is encoded.
-
-    Examples
-    --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> for name in ("images/10.jpg", "images/9.jpg", "masks/10.png", "masks/9.png"):
@@ -87,24 +74,12 @@ def list_pairs(folder):
     The numbers in the names decide, not the order of a listing: "Tile 10" comes after "Tile 2".
     Links, and what is passed over, are as in :func:`same_names`.
 
-    Parameters
-    ----------
-    folder : path
-        Holds folders "Tile 1", "Tile 2" and so on, each with "images" and "masks".
+    - ``folder``: holds folders "Tile 1", "Tile 2" and so on, each with "images" and "masks".
+    - Returns list of (tile, part, image path, mask path).
+    - ``FileNotFoundError`` if the folder is missing or has no images, or an image has no mask or a
+      mask no image.
+    - ``ValueError`` if two files have the same numbers.
 
-    Returns
-    -------
-    list of (tile, part, image path, mask path)
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder is missing or has no images, or an image has no mask or a mask no image.
-    ValueError
-        If two files have the same numbers.
-
-    Examples
-    --------
     >>> import tempfile
     >>> from kdlib.data import synthetic, write_folder
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -136,8 +111,6 @@ def list_pairs(folder):
 def in_order(path):
     """Return a key that sorts paths as people do: 9 before 10, whatever the case.
 
-    Examples
-    --------
     >>> sorted(["b", "a10", "A9"], key=in_order)
     ['A9', 'a10', 'b']
     """
@@ -148,18 +121,9 @@ def in_order(path):
 def image_files(folder, skipped):
     """List the images below a folder, in its subfolders too, links followed.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-    skipped : dict of str to list of path
-        What is passed over is added, by the reason.
+    - ``skipped``: dict of str to list of path. What is passed over is added, by the reason.
+    - Returns list of pathlib.Path.
 
-    Returns
-    -------
-    list of pathlib.Path
-
-    Examples
-    --------
     >>> import tempfile
     >>> folder, skipped = Path(tempfile.mkdtemp()), {}
     >>> for name in ("1.PNG", "notes.txt", "._1.png"):

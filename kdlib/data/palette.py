@@ -15,8 +15,6 @@ _LISTED = 30  # unknown colours that a message names: a mask saved as JPEG has t
 class UnknownColours(ValueError):
     """Colours of a mask that are no class: ``counts`` of their pixels, and what was ``expected``.
 
-    Examples
-    --------
     >>> print(UnknownColours("7.png", {"#FE0000": 2}, "Expected a #FF0000."))
     7.png: 2 pixels in 1 colours that are no class: #FE0000 (2 pixels). Expected a #FF0000.
     """

@@ -27,21 +27,10 @@ def shared_pixels(images):
     Windows in which half of the neighbouring pixels are equal say nothing, such as borders and calm
     water, nor do whole images that are equal but have fewer than 16 colours, such as empty tiles.
 
-    Parameters
-    ----------
-    images : sequence of arrays of uint8, shape (height, width, 3)
+    - ``images``: sequence of arrays of uint8, shape (height, width, 3).
+    - Returns set of (int, int): numbers of two images that share pixels, the smaller first.
+    - After Broder (1997), On the resemblance and containment of documents.
 
-    Returns
-    -------
-    set of (int, int)
-        Numbers of two images that share pixels, the smaller first.
-
-    References
-    ----------
-    Broder (1997), On the resemblance and containment of documents.
-
-    Examples
-    --------
     >>> photograph = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     >>> shared_pixels([photograph, 255 - photograph, photograph[20:50, 7:50]])
     {(0, 2)}
@@ -69,19 +58,11 @@ def shared_pixels(images):
 def check_apart(image_set, part_of):
     """Refuse images of one part of a split that show pixels of images in another.
 
-    Parameters
-    ----------
-    image_set : ImageSet
-    part_of : dict of int to str
-        The part of each image, by its number. Those that are missing are in none.
+    - ``image_set``: ImageSet.
+    - ``part_of``: dict of int to str. The part of each image, by its number. Those that are missing
+      are in none.
+    - ``ValueError`` if there are some. The message names them all.
 
-    Raises
-    ------
-    ValueError
-        If there are some. The message names them all.
-
-    Examples
-    --------
     >>> from kdlib.data import synthetic
     >>> check_apart(synthetic.city(n_images=2, size=64), {0: "train", 1: "test"})
     """
@@ -102,8 +83,6 @@ def check_apart(image_set, part_of):
 def equal_patches(one, other):
     """Return the numbers of two patches that are equal, and have 16 colours or more, or None.
 
-    Examples
-    --------
     >>> patches = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
     >>> equal_patches(patches[:3], patches[2:]), equal_patches(patches[:3], patches[3:])
     ((2, 0), None)

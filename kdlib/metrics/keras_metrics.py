@@ -20,14 +20,11 @@ class _ConfusionMetric(keras.metrics.Metric):
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch.
 
-        Parameters
-        ----------
-        y_true : tensor of int, shape (batch, ...)
-            Class ids. A last axis of length 1 may follow.
-        y_pred : tensor of float, shape (batch, ..., n_classes)
-            Probabilities or logits: only which is largest counts.
-        sample_weight : tensor of float, optional
-            Shape (batch, ...), or fewer axes, as (batch,).
+        - ``y_true``: tensor of int, shape (batch, ...). Class ids. A last axis of length 1 may
+          follow.
+        - ``y_pred``: tensor of float, shape (batch, ..., n_classes). Probabilities or logits: only
+          which is largest counts.
+        - ``sample_weight``: tensor of float. Shape (batch, ...), or fewer axes, as (batch,).
         """
         y_pred = ops.convert_to_tensor(y_pred)
         y_true = ops.cast(ops.convert_to_tensor(y_true), "int32")

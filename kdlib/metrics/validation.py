@@ -8,8 +8,6 @@ from kdlib.softening import as_numbers
 def checked_ids(ids, name):
     """Return class ids as an array, after checking that they are integers.
 
-    Examples
-    --------
     >>> checked_ids([0, 1], "labels")
     array([0, 1])
     """
@@ -27,8 +25,6 @@ def checked_ids(ids, name):
 def check_same_shape(labels, predictions):
     """Refuse predictions of another shape than the labels, and name the likely reason.
 
-    Examples
-    --------
     >>> check_same_shape(np.zeros((2, 3)), np.zeros((2, 3, 6)))
     Traceback (most recent call last):
     ...
@@ -47,8 +43,6 @@ def check_same_shape(labels, predictions):
 def checked_weights(sample_weight, shape):
     """Return sample weights as float64, one for each pixel, all 0 or more.
 
-    Examples
-    --------
     >>> checked_weights([0, 1], (2,))
     array([0., 1.])
     """
@@ -82,8 +76,6 @@ def check_classes(n_classes, void_class):
 def check_range(ids, n_classes, name, void_class):
     """Refuse ids outside the classes, and list the first of them.
 
-    Examples
-    --------
     >>> check_range(np.array([0, 7]), 6, "labels", void_class=5)
     Traceback (most recent call last):
     ...

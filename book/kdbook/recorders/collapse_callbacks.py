@@ -26,9 +26,6 @@ class Looks(keras.callbacks.Callback):
     - ``patches``: to look at, with the labels that the training uses.
     - ``batch``: tuple of arrays. The batch on which the gradient is taken, the same at every look,
       without dropout.
-
-    It has:
-
     - ``curve``: dict of str to list. After each look: ``loss`` over the steps since the last one,
       ``gradient`` (its norm over all weights), ``confusion``, and ``live``, the live features of
       each of :data:`BLOCKS`.

@@ -18,9 +18,6 @@ class Checkpoint(Backup):
     - ``folder``: of this run alone.
     - ``curve``: object with a dict ``curve`` and a number ``seconds``. Such as
       :class:`kdbook.study.scoring.ValidationCurve`: brought back, too.
-
-    It has:
-
     - ``seconds``: what the training took, those before it was cut included, the curve and the
       writing not.
     """

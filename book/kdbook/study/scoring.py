@@ -25,9 +25,6 @@ class ValidationCurve(keras.callbacks.Callback):
     - ``teacher``: whose soft targets the distillation loss compares with; without one it is left
       out.
     - ``temperature``: T of the distillation loss.
-
-    It has:
-
     - ``curve``: dict of str to list of float. ``student_loss``, ``distillation_loss`` and
       ``mean_iou`` after each epoch.
     - ``seconds``: what the judging took.

@@ -84,9 +84,6 @@ class RowSampler(optuna.samplers.TPESampler):
 
     - ``ledger``: kdbook.tune.replay.Ledger.
     - ``rng``: numpy.random.Generator.
-
-    It has:
-
     - ``row``: the row of the last proposal.
 
     >>> from kdbook.tune.replay import Ledger, Table

@@ -126,9 +126,6 @@ class Ledger:
 
     - ``table``: Table.
     - ``budget``: epochs.
-
-    It has:
-
     - ``trained``: array of int, shape (rows,). Epochs so far. A training that goes on is not begun
       anew.
     - ``spent``: epochs in all.

@@ -11,18 +11,11 @@ BUILDING, LAND, ROAD, VEGETATION, WATER, UNLABELED = range(6)
 class Canvas:
     """Class, material and light of every pixel, in flat arrays.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    shape : (height, width)
+    - ``rng``: numpy.random.Generator.
+    - ``shape``: (height, width).
+    - ``dots``: array of float32, shape (height * width,). Small hills, above 1 in about a sixth of
+      the pixels: trees, shrubs, boxes on roofs.
 
-    Attributes
-    ----------
-    dots : array of float32, shape (height * width,)
-        Small hills, above 1 in about a sixth of the pixels: trees, shrubs, boxes on roofs.
-
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> canvas = Canvas(rng, (32, 48))
     >>> canvas.put([0, 1], WATER, paint.DEEP)
@@ -51,8 +44,6 @@ class Canvas:
 def ground(rng, canvas, plan):
     """Paint open land: ripples in the sand, tracks, single shrubs and thickets.
 
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> from kdlib.data.city.plan import lay_out
     >>> from kdlib.data.synthetic import CHARACTERS
@@ -82,8 +73,6 @@ def ground(rng, canvas, plan):
 def open_spaces(rng, canvas, plan, free):
     """Paint parks with trees, and parking lots with rows of cars.
 
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> from kdlib.data.city.plan import lay_out
     >>> from kdlib.data.synthetic import CHARACTERS
@@ -105,8 +94,6 @@ def open_spaces(rng, canvas, plan, free):
 def cars(rng, canvas, plan, where, share):
     """Park cars on some of the pixels, in line with the streets.
 
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> from kdlib.data.city.plan import lay_out
     >>> from kdlib.data.synthetic import CHARACTERS
@@ -129,8 +116,6 @@ def cars(rng, canvas, plan, where, share):
 def houses(rng, canvas, plan, character, free, sun):
     """Paint lots with gardens, houses with their shadows, and the roofs on them.
 
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> from kdlib.data.city.plan import lay_out
     >>> from kdlib.data.synthetic import CHARACTERS
@@ -205,13 +190,8 @@ def _moved(array, by):
 def streets(rng, canvas, plan, depth):
     """Paint streets with lanes and cars; in half of the images the wide ones cross the water.
 
-    Returns
-    -------
-    array of bool, shape (height * width,)
-        The bridges.
+    - Returns array of bool, shape (height * width,): the bridges.
 
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> from kdlib.data.city.plan import lay_out
     >>> from kdlib.data.synthetic import CHARACTERS
@@ -237,8 +217,6 @@ def streets(rng, canvas, plan, depth):
 def water(rng, canvas, depth, bridge):
     """Flood what lies below the water line, but for bridges; a beach along it, boats upon it.
 
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> from kdlib.data.city.plan import lay_out
     >>> from kdlib.data.synthetic import CHARACTERS
@@ -280,8 +258,6 @@ def _boat(rng, canvas, middle):
 def as_drawn_by_hand(rng, labels):
     """Shift the labels by a pixel at most, and leave a corner of some images unlabelled.
 
-    Examples
-    --------
     >>> labels = np.full((32, 32), ROAD, np.uint8)
     >>> drawn = as_drawn_by_hand(np.random.default_rng(0), labels)
     >>> set(drawn.ravel().tolist()) <= {ROAD, UNLABELED}

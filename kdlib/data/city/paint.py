@@ -37,18 +37,11 @@ _WATERS = ((26, 44, 46), (22, 30, 34), (30, 62, 38), (30, 58, 78), (52, 46, 40),
 def colour_table(tile_rng, rng):
     """Choose the colours of all materials for one image.
 
-    Parameters
-    ----------
-    tile_rng, rng : numpy.random.Generator
-        The first draws what the images of a tile share, the second what they do not.
+    - ``tile_rng``, ``rng``: numpy.random.Generator. The first draws what the images of a tile
+      share, the second what they do not.
+    - Returns two arrays of float32, shape (24, 3): the colour of each material, in its one shade
+      and in its other.
 
-    Returns
-    -------
-    two arrays of float32, shape (24, 3)
-        The colour of each material, in its one shade and in its other.
-
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> [table.shape for table in colour_table(rng, rng)]
     [(24, 3), (24, 3)]
@@ -77,21 +70,14 @@ def colour_table(tile_rng, rng):
 def photograph(rng, tables, material, light, shape):
     """Take the picture: colours, light, haze, a soft lens, and a noisy sensor.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    tables : two arrays, as :func:`colour_table` gives them
-    material : array of uint8, shape (height * width,)
-    light : array of float32, shape (height * width,)
-        Factor on the brightness, 1 in plain daylight.
-    shape : (height, width)
+    - ``rng``: numpy.random.Generator.
+    - ``tables``: two arrays, as :func:`colour_table` gives them.
+    - ``material``: array of uint8, shape (height * width,).
+    - ``light``: array of float32, shape (height * width,). Factor on the brightness, 1 in plain
+      daylight.
+    - ``shape``: (height, width).
+    - Returns array of uint8, shape (height, width, 3).
 
-    Returns
-    -------
-    array of uint8, shape (height, width, 3)
-
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> sand, light = np.full(32 * 48, SAND, np.uint8), np.ones(32 * 48, np.float32)
     >>> photograph(rng, colour_table(rng, rng), sand, light, (32, 48)).shape

@@ -23,8 +23,6 @@ class Character:
 
     ``kinds`` are the weights of open land, villas, towers, parks and parking among the blocks.
 
-    Examples
-    --------
     >>> from kdlib.data.synthetic import CHARACTERS
     >>> CHARACTERS[0].spacing
     112
@@ -46,8 +44,6 @@ def smooth_noise(rng, shape, cells, octaves=1):
 
     Each further octave has twice the cells and half the height.
 
-    Examples
-    --------
     >>> hills = smooth_noise(np.random.default_rng(0), (64, 64), cells=2)
     >>> hills.shape, bool(np.abs(np.diff(hills, axis=0)).max() < 0.2)
     ((64, 64), True)
@@ -71,8 +67,6 @@ def smooth_noise(rng, shape, cells, octaves=1):
 def strips(rows, height=16):
     """Cut rows into strips that the processor's cache holds: faster than whole images at once.
 
-    Examples
-    --------
     >>> strips(20)
     [slice(0, 16, None), slice(16, 32, None)]
     """
@@ -93,8 +87,6 @@ class Axis:
 
     All lengths are in pixels; ``wide`` has one entry a street.
 
-    Examples
-    --------
     >>> from kdlib.data.synthetic import CHARACTERS
     >>> across, down = lay_out(np.random.default_rng(0), (64, 64), CHARACTERS[0]).axes
     >>> bool((across.to_middle >= across.to_street).all())
@@ -144,8 +136,6 @@ def _axis(rng, length, character):
 class Plan:
     """The plan of one image. All arrays are flat: one entry a pixel, row by row.
 
-    Examples
-    --------
     >>> from kdlib.data.synthetic import CHARACTERS
     >>> plan = lay_out(np.random.default_rng(0), (64, 64), CHARACTERS[0])
     >>> [numbers.shape for numbers in plan.look_up("block")]
@@ -171,8 +161,6 @@ class Plan:
 def lay_out(rng, shape, character):
     """Plan streets, blocks and lots for one image.
 
-    Examples
-    --------
     >>> from kdlib.data.synthetic import CHARACTERS
     >>> plan = lay_out(np.random.default_rng(0), (64, 64), CHARACTERS[0])
     >>> bool((plan.street & plan.in_block).any())
@@ -249,8 +237,6 @@ def water_depth(rng, shape, character):
 
     The depth is in no unit: 0 is the water line, about 1 the deep.
 
-    Examples
-    --------
     >>> from kdlib.data.synthetic import CHARACTERS
     >>> depth = water_depth(np.random.default_rng(0), (64, 64), CHARACTERS[4])
     >>> depth.shape, bool((depth > 0).any())
