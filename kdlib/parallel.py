@@ -1,9 +1,9 @@
-r"""One training on several devices: what Keras leaves to do, and what it costs.
+"""One training on several devices: what Keras leaves to do.
 
 Keras spreads a batch over devices: ``tf.distribute.MirroredStrategy`` on TensorFlow,
 ``keras.distribution.DataParallel`` on JAX. The Distiller runs under both as it is. This module has
-the rest: each process its part of a batch, a backup that all of them go on from, and the time that
-a step should take. The page *Several machines* of the book shows them at work.
+the rest: each process its part of a batch, and a backup that all of them go on from. The page
+*Several machines* of the book shows them at work.
 """
 
 import contextlib
@@ -165,59 +165,3 @@ class Backup(keras.callbacks.Callback):
         for epoch in self._epochs():
             if epoch != but:
                 self._path(epoch).unlink()
-
-
-def step_seconds(compute, devices, parameters, bandwidth, latency=0.0, sums=1):
-    r"""Return how long a training step should take on n devices: a simple model.
-
-    .. math:: t(n) = \frac{t_1}{n} + \frac{2 (n - 1)}{n} \cdot \frac{4 P}{B} + 2 (n - 1)\, S\, l
-
-    The work on the batch is divided. The P gradients, of 4 bytes each, are summed over all devices
-    in a ring: in 2 (n - 1) rounds each device sends an n-th of them. The other sums of the step are
-    small, and cost their rounds alone. Nothing is computed meanwhile. Left out: unequal devices,
-    and what does not get faster, such as making the batches.
-
-    Parameters
-    ----------
-    compute : float
-        Seconds that the step takes on one device, more than 0.
-    devices : int
-        At least 1.
-    parameters : int
-        Number of trainable parameters, 0 or more. The student's: the teacher has no gradients.
-    bandwidth : float
-        Bytes a second from one device to the next, more than 0.
-    latency : float
-        Seconds that a round takes, however little is sent, 0 or more.
-    sums : int
-        Sums over the devices in a step, at least 1: the gradients are one. On JAX each layer of
-        batch normalisation adds four, for it takes mean and variance over the whole batch.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        If a number is out of its range.
-
-    References
-    ----------
-    Patarasuk and Yuan (2009), Bandwidth optimal all-reduce algorithms for clusters of
-    workstations.
-
-    Examples
-    --------
-    >>> step_seconds(0.5, devices=2, parameters=1_000_000, bandwidth=16e6)
-    0.5
-    """
-    at_least = compute > 0 and bandwidth > 0 and devices >= 1 and sums >= 1
-    if not (at_least and parameters >= 0 and latency >= 0):
-        raise ValueError(
-            f"compute={compute}, devices={devices}, parameters={parameters}, "
-            f"bandwidth={bandwidth}, latency={latency}, sums={sums}; expected compute and "
-            "bandwidth above 0, at least one device and one sum, and the others not below 0."
-        )
-    rounds = 2 * (devices - 1)
-    return compute / devices + rounds * (4 * parameters / devices / bandwidth + sums * latency)

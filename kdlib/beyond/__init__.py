@@ -13,11 +13,6 @@ with an entry in the ``METHODS`` of its module. What is compared with what, a st
 from kdlib.beyond import boundary, features, logits, relations
 from kdlib.beyond.beyond_distiller import BeyondDistiller, with_features
 from kdlib.beyond.boundary import boundary_weight, boundary_weighted
-from kdlib.beyond.dark_knowledge import (
-    boundary_distance,
-    confusion_pairs,
-    share_near_boundary,
-)
 from kdlib.beyond.divergences import forward_kl, jensen_shannon, reverse_kl, top_k
 from kdlib.beyond.features import attention, hint
 from kdlib.beyond.in_keras import SoftTargetDistillation, TermDistillation
@@ -46,11 +41,9 @@ __all__ = [
     "Term",
     "TermDistillation",
     "attention",
-    "boundary_distance",
     "boundary_weight",
     "boundary_weighted",
     "channel_wise",
-    "confusion_pairs",
     "correlation",
     "decoupled",
     "ensemble",
@@ -60,7 +53,6 @@ __all__ = [
     "multi_assistant_unet_model",
     "pair_wise",
     "reverse_kl",
-    "share_near_boundary",
     "soft_targets",
     "squared_error",
     "standardised",

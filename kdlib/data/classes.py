@@ -84,12 +84,3 @@ def decode(labels):
     [[132, 41, 246], [155, 155, 155]]
     """
     return DUBAI_PALETTE.decode(labels)
-
-
-def colour_names():
-    """Give each class with its mask colour, as text.
-
-    >>> colour_names()[0]
-    'Building #3C1098'
-    """
-    return [f"{name} {code}" for name, code in zip(CLASS_NAMES, DUBAI_PALETTE.hex, strict=True)]

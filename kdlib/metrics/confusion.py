@@ -113,47 +113,6 @@ def confusion_matrix(labels, predictions, n_classes, sample_weight=None, void_cl
     return counts.reshape(n_classes, n_classes).astype(np.float64)
 
 
-class ConfusionMatrix:
-    """A confusion matrix that grows batch by batch, for data that does not fit into memory.
-
-    Parameters
-    ----------
-    n_classes : int
-        Number of classes, 2 or more.
-    void_class : int, optional
-        True label whose pixels are left out.
-
-    Attributes
-    ----------
-    matrix : numpy.ndarray
-        As :func:`confusion_matrix` returns it.
-
-    Examples
-    --------
-    >>> counted = ConfusionMatrix(n_classes=2)
-    >>> counted.update([0, 0, 1], [0, 1, 1])
-    >>> counted.update([1], [1])
-    >>> counted.scores().accuracy
-    0.75
-    """
-
-    def __init__(self, n_classes, void_class=None):
-        check_classes(n_classes, void_class)
-        self.n_classes = n_classes
-        self.void_class = void_class
-        self.matrix = np.zeros((n_classes, n_classes))
-
-    def update(self, labels, predictions, sample_weight=None):
-        """Add pixels; parameters and errors as for :func:`confusion_matrix`."""
-        self.matrix += confusion_matrix(
-            labels, predictions, self.n_classes, sample_weight, self.void_class
-        )
-
-    def scores(self):
-        """Return the :class:`Scores` of all pixels so far."""
-        return scores(self.matrix, self.void_class)
-
-
 def scores(matrix, void_class=None):
     """Return all scores of a confusion matrix.
 

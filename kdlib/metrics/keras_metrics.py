@@ -56,19 +56,6 @@ class _ConfusionMetric(keras.metrics.Metric):
             weights = ops.where(y_true == self.void_class, ops.zeros_like(weights), weights)
         return weights
 
-    def _parts(self):
-        """Return right, true and predicted pixels of each class that is not void."""
-        right = ops.diagonal(self.matrix)
-        return right, ops.sum(self.matrix, axis=1), ops.sum(self.matrix, axis=0)
-
-    def _mean_ratio(self, part, whole):
-        """Return the mean of part / whole over the classes that are not void nor 0/0."""
-        known = ops.cast(whole != 0, self.dtype)  # NaN is not 0 either, and stays
-        if self.void_class is not None:
-            known = known * ops.cast(ops.arange(self.n_classes) != self.void_class, self.dtype)
-        ratio = ops.where(known > 0, part / ops.where(known > 0, whole, ops.ones_like(whole)), 0.0)
-        return ops.sum(ratio) / ops.sum(known)
-
     def get_config(self):
         """Return what builds the metric anew."""
         return {
@@ -116,71 +103,13 @@ class MeanIoU(_ConfusionMetric):
 
     def result(self):
         """Return the mean over the classes that are labelled or predicted."""
-        right, true, predicted = self._parts()
-        return self._mean_ratio(right, true + predicted - right)
-
-
-@keras.saving.register_keras_serializable(package="kdlib")
-class MeanF1(_ConfusionMetric):
-    """Mean F1 over the classes, as a Keras metric; otherwise like :class:`MeanIoU`.
-
-    Examples
-    --------
-    >>> metric = MeanF1(n_classes=2)
-    >>> metric.update_state([[0, 1, 1]], [[[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]]])
-    >>> round(float(metric.result()), 4)
-    0.6667
-    """
-
-    def __init__(self, n_classes, void_class=None, name="mean_f1", **kwargs):
-        super().__init__(n_classes, void_class, name, **kwargs)
-
-    def result(self):
-        """Return the mean over the classes that are labelled or predicted."""
-        right, true, predicted = self._parts()
-        return self._mean_ratio(2 * right, true + predicted)
-
-
-@keras.saving.register_keras_serializable(package="kdlib")
-class MeanPrecision(_ConfusionMetric):
-    """Mean precision over the classes, as a Keras metric; otherwise like :class:`MeanIoU`.
-
-    Examples
-    --------
-    >>> metric = MeanPrecision(n_classes=2)
-    >>> metric.update_state([[0, 1, 1]], [[[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]]])
-    >>> round(float(metric.result()), 4)
-    0.75
-    """
-
-    def __init__(self, n_classes, void_class=None, name="mean_precision", **kwargs):
-        super().__init__(n_classes, void_class, name, **kwargs)
-
-    def result(self):
-        """Return the mean over the classes that are predicted."""
-        right, _, predicted = self._parts()
-        return self._mean_ratio(right, predicted)
-
-
-@keras.saving.register_keras_serializable(package="kdlib")
-class MeanRecall(_ConfusionMetric):
-    """Mean recall over the classes, as a Keras metric; otherwise like :class:`MeanIoU`.
-
-    Examples
-    --------
-    >>> metric = MeanRecall(n_classes=2)
-    >>> metric.update_state([[0, 1, 1]], [[[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]]])
-    >>> round(float(metric.result()), 4)
-    0.75
-    """
-
-    def __init__(self, n_classes, void_class=None, name="mean_recall", **kwargs):
-        super().__init__(n_classes, void_class, name, **kwargs)
-
-    def result(self):
-        """Return the mean over the classes that are labelled."""
-        right, true, _ = self._parts()
-        return self._mean_ratio(right, true)
+        right = ops.diagonal(self.matrix)
+        either = ops.sum(self.matrix, axis=1) + ops.sum(self.matrix, axis=0) - right
+        known = ops.cast(either != 0, self.dtype)  # NaN is not 0 either, and stays
+        if self.void_class is not None:
+            known = known * ops.cast(ops.arange(self.n_classes) != self.void_class, self.dtype)
+        iou = ops.where(known > 0, right / ops.where(known > 0, either, 1), 0)
+        return ops.sum(iou) / ops.sum(known)
 
 
 @keras.saving.register_keras_serializable(package="kdlib")
@@ -200,5 +129,4 @@ class Accuracy(_ConfusionMetric):
 
     def result(self):
         """Return right pixels over all that are not void."""
-        right, true, _ = self._parts()
-        return ops.sum(right) / ops.sum(true)
+        return ops.sum(ops.diagonal(self.matrix)) / ops.sum(self.matrix)

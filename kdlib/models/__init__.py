@@ -250,49 +250,6 @@ def read(path):
         ) from error
 
 
-def save(weights, name, images, facts):
-    """Write the weights and the card of a model to where :func:`pretrained` finds them.
-
-    Parameters
-    ----------
-    weights : dict of str to array of float16
-        As :func:`half` returns it.
-    name, images : str
-        As for :func:`pretrained`.
-    facts : dict
-        The card, to which ``parameters`` and ``weights`` are added.
-    """
-    path = weights_path(name, images)
-    write(path, weights)
-    added = {
-        "parameters": sum(array.size for array in weights.values()),
-        "weights": digest(weights),
-    }
-    text = json.dumps(facts | added, indent=2, ensure_ascii=False) + "\n"
-    path.with_suffix(".json").write_text(text, encoding="utf-8")
-
-
-def shipped_as(run):
-    """Return (name, images) of the model that a recorded run trained, or None.
-
-    Parameters
-    ----------
-    run : str
-        Name of the run, as in the cards.
-
-    Examples
-    --------
-    >>> shipped_as("main-nobody-0") is None
-    True
-    """
-    for images in IMAGES:
-        for name in NAMES:
-            path = weights_path(name, images).with_suffix(".json")
-            if path.exists() and card(name, images)["run"] == run:
-                return name, images
-    return None
-
-
 def _check(name, images):
     if name not in NAMES or images not in IMAGES:
         raise ValueError(

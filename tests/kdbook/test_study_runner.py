@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from kdbook.study import provenance, runner, search_plans, workbench
+from kdbook.study import provenance, runner, search_plans, ship, workbench
 from kdbook.study.__main__ import main
 from kdbook.study.arms import Arm, Plan, Run
 from kdbook.study.overview import overview, seconds_left
@@ -368,7 +368,7 @@ def test_a_teacher_that_comes_with_the_library_needs_no_work_folder(copy, tmp_pa
     teacher = Run("smoke", "teacher", 0)
     path = workbench.weights_path(copy, teacher)
     monkeypatch.setattr(models, "FOLDER", tmp_path)
-    models.save(models.read(path), "teacher", "city", {"run": str(teacher)})
+    ship.save(models.read(path), "teacher", "city", {"run": str(teacher)})
     path.unlink()
     assert work_through(SMOKE, copy, only=["scratch"], quiet=True) == []
     weights = lines(copy)[0]["weights"]

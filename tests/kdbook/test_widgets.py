@@ -77,7 +77,7 @@ def test_every_picture_shows_its_own_temperature_in_words_and_as_png(box):
         source = re.search(r'src="data:image/png;base64,([^"]+)"', picture.value).group(1)
         image = Image.open(io.BytesIO(base64.b64decode(source)))
         assert image.format == "PNG"
-        # Up to 680 points wide on the page, and sharp on screens of one and a half times the pixels.
+        # Up to 680 points wide on the page, and sharp on screens of 1.5 times the pixels.
         assert 600 < image.width <= 1020 and 225 < image.height < 600
 
 

@@ -339,34 +339,6 @@ def test_a_term_that_needs_labels_says_where_they_are_had():
         beyond.METHODS["decoupled"]()(TEACHER, STUDENT)
 
 
-def test_distances_and_shares_near_a_boundary_in_a_drawn_case():
-    labels = np.array([[0, 0, 0, 1, 5], [0, 0, 0, 1, 2]])
-    expected = [[2, 1, 0, 0, 1], [2, 1, 0, 0, 0]]
-    np.testing.assert_array_equal(beyond.boundary_distance(labels, void_class=5), expected)
-    assert np.isinf(beyond.boundary_distance(np.zeros((2, 2)))).all()
-    values = np.array([[[1, 1, 1, 1, 9], [0, 0, 2, 2, 0]]])
-    share, of_pixels = beyond.share_near_boundary(values, labels[None], 0, void_class=5)
-    assert (share, of_pixels) == (pytest.approx(6 / 8), pytest.approx(5 / 9))
-    for bad, message in (
-        ((values, labels, 0), "expected the same"),
-        ((-values, labels[None], 0), "negative"),
-        ((values, labels[None], -1), "within is -1"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            beyond.share_near_boundary(*bad)
-    with pytest.raises(ValueError, match="expected .height, width"):
-        beyond.boundary_distance(labels[None])
-
-
-def test_confusion_pairs_leave_void_out_and_put_the_likeliest_first():
-    p = np.array([[0.6, 0.3, 0.1], [0.2, 0.8, 0.0], [0.4, 0.5, 0.1], [0, 0, 1]])
-    found = beyond.confusion_pairs(p, [0, 1, 0, 2], void_class=2)
-    assert [pair[1:] for pair in found] == [(0, 1), (1, 0), (0, 2), (1, 2)]
-    np.testing.assert_allclose([pair[0] for pair in found], [0.4, 0.2, 0.1, 0.0])
-    with pytest.raises(ValueError, match="a label for each"):
-        beyond.confusion_pairs(p, [0, 1])
-
-
 @pytest.mark.parametrize("scale", [1e-2, 1e-4, 1e-6, 1e4])
 def test_standardised_logits_of_any_size_have_the_same_loss(scale):
     function = FUNCTIONS["standardised"]

@@ -257,7 +257,9 @@ def test_compute_loss_wants_the_predictions_of_its_own_last_call():
 
 
 def no_logits():
-    return keras.Sequential([keras.Input((SIZE, SIZE, 3)), layers.Conv2D(CLASSES, 1, activation="relu")])
+    return keras.Sequential(
+        [keras.Input((SIZE, SIZE, 3)), layers.Conv2D(CLASSES, 1, activation="relu")]
+    )
 
 
 @pytest.mark.parametrize(

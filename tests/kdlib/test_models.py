@@ -135,7 +135,7 @@ def save_small():
     facts["recipe"] |= {"learning_rate": 0.1, "fastest_precision": True}
     recipe = recipes.Recipe(1, 1, 1, 16, 0.1, normalization="batch")
     network = recipes.build("student", seed=4, chosen=recipe)
-    models.save(models.half(network), "student", "city", facts)
+    ship.save(models.half(network), "student", "city", facts)
     return network
 
 

@@ -171,7 +171,6 @@ WITHOUT_EXAMPLE = {
     "kdlib.data.dubai.folder",
     "kdlib.data.dubai.load",
     "kdbook.explorers.collapse_runs.the_collapse",
-    "kdlib.models.save",
 }
 
 

@@ -4,6 +4,7 @@ It takes weights from the work folder of the record, writes them in float16 besi
 refuses to if the small file does not score what the record says.
 """
 
+import json
 import math
 
 from kdbook.study import scoring
@@ -93,8 +94,18 @@ def ship(bench, run, name, images):
                 f"{run} was recorded with a {score} of {recorded:.4f} on the test images, and "
                 f"scores {now:.4f} in float16. Nothing was written."
             )
-    models.save(weights, name, images, facts)
+    save(weights, name, images, facts)
     return found.mean_iou
+
+
+def save(weights, name, images, facts):
+    """Write weights and card to where :func:`kdlib.pretrained` finds them."""
+    path = models.weights_path(name, images)
+    models.write(path, weights)
+    size = sum(array.size for array in weights.values())
+    facts = facts | {"parameters": size, "weights": models.digest(weights)}
+    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+    path.with_suffix(".json").write_text(text, encoding="utf-8")
 
 
 def judge(network, bench, run):

@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+import itertools
 import time
 
 import numpy as np
@@ -164,8 +165,13 @@ def weights_path(folder, run):
     gone on with where nothing but the library is.
     """
     path = work_folder(folder) / "weights" / f"{run}.npz"
-    shipped = None if path.exists() else models.shipped_as(str(run))
-    return models.weights_path(*shipped) if shipped else path
+    if path.exists():
+        return path
+    for shipped in itertools.product(models.NAMES, models.IMAGES):
+        of_library = models.weights_path(*shipped)
+        if of_library.exists() and models.card(*shipped)["run"] == str(run):
+            return of_library
+    return path
 
 
 def check_teacher(run, plan, folder):

@@ -15,23 +15,11 @@ def boundary_distance(labels, void_class=None):
     Both sides of a boundary have distance 0, and a diagonal step counts 1. An edge of void is no
     boundary.
 
-    Parameters
-    ----------
-    labels : array of int, shape (height, width)
-    void_class : int, optional
+    - ``labels``: array of int, shape (height, width).
+    - Returns numpy.ndarray: float64, shape (height, width); infinite where the image has no
+      boundary.
+    - ``ValueError`` if the labels have another number of axes.
 
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape (height, width); infinite where the image has no boundary.
-
-    Raises
-    ------
-    ValueError
-        If the labels have another number of axes.
-
-    Examples
-    --------
     >>> boundary_distance([[0, 0, 0, 1]]).tolist()
     [[2.0, 1.0, 0.0, 0.0]]
     """
@@ -52,29 +40,17 @@ def boundary_distance(labels, void_class=None):
 def share_near_boundary(values, labels, within, void_class=None):
     """Return which share of a map's total lies within some pixels of a class boundary.
 
-    Parameters
-    ----------
-    values : array, shape (images, height, width)
-        At least 0: such as the distillation loss of each pixel.
-    labels : array of int, same shape
-    within : float
-        The largest distance that is still near, at least 0, as :func:`boundary_distance` counts.
-    void_class : int, optional
-        Its pixels are left out.
+    - ``values``: array, shape (images, height, width). At least 0: such as the distillation loss of
+      each pixel.
+    - ``labels``: array of int, same shape.
+    - ``within``: the largest distance that is still near, at least 0, as :func:`boundary_distance`
+      counts.
+    - ``void_class``: its pixels are left out.
+    - Returns tuple of float: the share of the values, and the share of the pixels, which is what to
+      compare it with. NaN if there is nothing to share.
+    - ``ValueError`` if the shapes differ, a value is negative or not finite, or ``within`` is below
+      0.
 
-    Returns
-    -------
-    tuple of float
-        The share of the values, and the share of the pixels, which is what to compare it with.
-        NaN if there is nothing to share.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, a value is negative or not finite, or ``within`` is below 0.
-
-    Examples
-    --------
     >>> share_near_boundary([[[0.0, 1.0, 3.0, 4.0]]], [[[0, 0, 0, 1]]], within=0)
     (0.875, 0.5)
     """
@@ -99,28 +75,13 @@ def share_near_boundary(values, labels, within, void_class=None):
 def confusion_pairs(probabilities, labels, void_class=None):
     """Return which other class the teacher thinks of, at the pixels of each class.
 
-    Parameters
-    ----------
-    probabilities : array, shape (..., classes)
-        The teacher's, at any temperature.
-    labels : array of int, shape (...)
-        From 0 to classes - 1, or ``void_class``.
-    void_class : int, optional
-        Its pixels are left out.
+    - ``probabilities``: array, shape (..., classes). The teacher's, at any temperature.
+    - ``labels``: array of int, shape (...). From 0 to classes - 1, or ``void_class``.
+    - ``void_class``: its pixels are left out.
+    - Returns list of (float, int, int): mean probability, labelled class, other class: the largest
+      first. A class without pixels has no pairs.
+    - ``ValueError`` if the shapes do not fit.
 
-    Returns
-    -------
-    list of (float, int, int)
-        Mean probability, labelled class, other class: the largest first. A class without pixels
-        has no pairs.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
-
-    Examples
-    --------
     >>> confusion_pairs([[0.75, 0.25], [0.5, 0.5]], [0, 0])
     [(0.375, 0, 1)]
     """
