@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
-from kdbook.study import answers, arm_training, scoring
+from kdbook.study import answers, arm_training, patience_plans, scoring
 from kdbook.study.arms import Arm, Run
 from kdbook.study.checkpoint import Checkpoint
 from kdbook.study.fused import FusedBatchNormalization, fused
@@ -253,3 +253,49 @@ def test_few_labels_are_drawn_anew_by_each_seed_and_taught_by_a_teacher_of_the_s
     runs = plan.runs()
     assert [run.seed for run in runs] == sorted(run.seed for run in runs)
     assert runs[0].arm == "teacher-5"
+
+
+CHOSEN = {
+    "labels": {"rate": 0.001},
+    "decisions": {"rate": 0.002},
+    "smoothed": {"rate": 0.003},
+    "distilled": {"rate": 0.004, "temperature": 0.5, "alpha": 0.25},
+}
+
+
+def test_the_main_comparison_has_one_budget_and_paired_seeds():
+    plan = patience_plans.main(Run("some", "teacher", 0), CHOSEN)
+    assert {arm.recipe.steps for arm in plan.arms} == {20_000}
+    rates = {arm.name: arm.recipe.learning_rate for arm in plan.arms}
+    assert rates == {name: chosen["rate"] for name, chosen in CHOSEN.items()} | {"shuffled": 0.004}
+    fields = [
+        {**dataclasses.asdict(arm), "name": None, "recipe": None, "seeds": None}
+        for arm in map(plan.arm, ("distilled", "shuffled"))
+    ]
+    assert {k for k in fields[0] if fields[0][k] != fields[1][k]} == {"teacher"}
+    runs = plan.runs()
+    assert len(runs) == 3 * 8 + 2 * 4
+    # Seed by seed, so that a comparison that is cut has pairs.
+    assert [run.seed for run in runs] == sorted(run.seed for run in runs)
+    assert {run.seed for run in runs if run.arm == "shuffled"} == {0, 1, 2, 3}
+
+
+def test_lengths_differ_in_nothing_else():
+    teacher = Run("some", "teacher", 0)
+    plan, main = patience_plans.length(teacher, CHOSEN), patience_plans.main(teacher, CHOSEN)
+    for arm in plan.arms:
+        family, steps = arm.name.rsplit("-", 1)
+        assert arm.recipe.steps == int(steps)
+        assert arm.settings() == main.arm(family).settings()
+        same = dataclasses.replace(arm.recipe, epochs=main.arm(family).recipe.epochs)
+        assert same == main.arm(family).recipe
+        if arm.baseline:
+            assert plan.arm(arm.baseline).recipe.steps == int(steps)
+    assert len(plan.runs()) == 5 * 3 * 3 + 2
+
+
+def test_whose_knowledge_it_is_has_the_budget_of_labels():
+    plan = patience_plans.why(Run("some", "teacher", 0), CHOSEN)
+    main = patience_plans.main(plan.teacher, CHOSEN)
+    assert {arm.recipe for arm in plan.arms} == {main.arm("labels").recipe}
+    assert [arm.labels for arm in plan.arms] == ["simplified", "mixed"]

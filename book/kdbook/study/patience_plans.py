@@ -18,6 +18,15 @@ RATES = (0.0025, 0.005, 0.01)
 SEARCHED = 3_000
 """Steps of the runs that settings are chosen by: 7.3 passes."""
 
+STEPS = 20_000
+"""Of the main comparison: 49 passes."""
+
+LENGTHS = (1_000, 3_000, 10_000)
+"""The shorter ones, beside the main one."""
+
+LONGEST = 60_000
+"""147 passes, with one seed: is the curve flat?"""
+
 FEW_STEPS = 4_500
 """Of the coarse student with few labels: 11 passes over all patches, 106 over those of five."""
 
@@ -89,6 +98,93 @@ def search(teacher):
         judged_on="validation",
         scored=("validation",),
     )
+
+
+def main(teacher, chosen):
+    """Return the main comparison: labels, the teacher's soft targets, and its decisions as labels.
+
+    The primary difference is that of distilled and labels in mean IoU on the test images, over
+    eight paired seeds; the others are secondary, and corrected together. A difference within a
+    point either way counts as none. The controls have four of the seeds.
+
+    - ``chosen``: dict of str to dict: what the search found best on validation images, as
+      ``{"labels": {"rate": 0.005}, "decisions": ..., "smoothed": ..., "distilled": {"rate": 0.005,
+      "temperature": 1.0, "alpha": 0.0}}``.
+    """
+    arm, half = _arms(chosen, STEPS), {"seeds": (0, 1, 2, 3)}
+    return Plan(
+        "patience",
+        (
+            arm("labels"),
+            arm("distilled", baseline="labels"),
+            arm("decisions", baseline="labels"),
+            arm("shuffled", baseline="labels", **half),
+            arm("smoothed", baseline="labels", **half),
+        ),
+        seeds=tuple(range(8)),
+        teacher=teacher,
+    )
+
+
+def length(teacher, chosen):
+    """Return the plan of gain against length: trained anew at each length, by its own schedule.
+
+    A schedule that ends lets any curve look flat, so a curve within one training says nothing.
+    """
+    taught = "distilled", "decisions"
+    return Plan(
+        "patience-length",
+        tuple(
+            arm(name, f"{name}-{steps}", baseline=f"labels-{steps}" if name in taught else None)
+            for steps in LENGTHS
+            for arm in (_arms(chosen, steps),)
+            for name in ("labels", *taught)
+        )
+        + tuple(
+            arm(name, f"{name}-{LONGEST}", baseline=baseline, seeds=(0,))
+            for arm in (_arms(chosen, LONGEST),)
+            for name, baseline in (("labels", None), ("distilled", f"labels-{LONGEST}"))
+        ),
+        seeds=(0, 1, 2, 3, 4),
+        teacher=teacher,
+    )
+
+
+def why(teacher, chosen):
+    """Return the exploratory plan that asks whose knowledge it is, beside three seeds of main.
+
+    Masks of people that a majority filter made simpler, without a teacher; and masks of which the
+    teacher's decisions replace half.
+    """
+    recipe = budget(STEPS, chosen["labels"]["rate"])
+    return Plan(
+        "patience-why",
+        (
+            labels("simplified", recipe, labels="simplified"),
+            decisions("mixed", recipe, labels="mixed"),
+        ),
+        seeds=(0, 1, 2),
+        teacher=teacher,
+    )
+
+
+def _arms(chosen, steps):
+    """Return a function that gives a family's arm at its chosen settings, under any name."""
+
+    def arm(family, name=None, **options):
+        made = {
+            "labels": labels,
+            "decisions": decisions,
+            "distilled": distilled,
+            "shuffled": distilled,
+            "smoothed": smoothed,
+        }[family]
+        settings = dict(chosen["distilled" if family == "shuffled" else family])
+        recipe = budget(steps, settings.pop("rate"))
+        settings |= {"teacher": "shuffled"} if family == "shuffled" else {}
+        return made(name or family, recipe, **settings, **{"baseline": None, **options})
+
+    return arm
 
 
 def same_view(teacher):
