@@ -13,6 +13,7 @@ Import from its rooms, from the bottom floor up:
 - :mod:`kdlib.parallel`: one training on several devices and machines;
 - :mod:`kdlib.experiment`: teacher, student from scratch and distilled student on any images;
 - :mod:`kdlib.models`: the trained networks that come with the library, ``kdlib.pretrained``;
+- :mod:`kdlib.saved`: networks and their palettes in files, ``kdlib.save`` and ``kdlib.load``;
 - :mod:`kdlib.deploy`: images of any size, LiteRT and ONNX files, and what they cost;
 - :mod:`kdlib.predict`: the command that writes masks and overlays of images.
 
@@ -28,11 +29,14 @@ __version__ = "0.1.0"
 ROOMS = tuple(room.name for room in pkgutil.iter_modules(__path__) if room.name[0] != "_")
 """What :mod:`kdlib` holds, in the order of the alphabet."""
 
+FUNCTIONS = {"load": "kdlib.saved", "pretrained": "kdlib.models", "save": "kdlib.saved"}
+"""What can be had from :mod:`kdlib` itself, and the room that has it."""
+
 
 def __getattr__(name):
     """Import a room when it is asked for: most of them need Keras, which takes seconds to come."""
-    if name == "pretrained":
-        return importlib.import_module("kdlib.models").pretrained
+    if name in FUNCTIONS:
+        return getattr(importlib.import_module(FUNCTIONS[name]), name)
     if name in ROOMS:
         return importlib.import_module(f"kdlib.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -40,4 +44,4 @@ def __getattr__(name):
 
 def __dir__():
     """Name the rooms too, for those who look for them with the Tab key."""
-    return sorted({*globals(), *ROOMS, "pretrained"})
+    return sorted({*globals(), *ROOMS, *FUNCTIONS})

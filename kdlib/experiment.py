@@ -5,17 +5,21 @@ crops in the same order. What differs is the teacher.
 """
 
 import dataclasses
+import json
+from pathlib import Path
 
 import keras
 import numpy as np
 from tqdm.keras import TqdmCallback
 
-from kdlib import metrics, recipes, runtime
-from kdlib.data import Split
+from kdlib import metrics, recipes, runtime, saved
+from kdlib._files import put
+from kdlib.data import Palette
 from kdlib.distiller import Distiller
 
 TEACHER, SCRATCH, DISTILLED = "teacher", "student from scratch", "distilled student"
 CONSTANT = "constant predictor"
+_FACTS, _REPORT = "experiment.json", "report.txt"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -24,12 +28,15 @@ class Experiment:
 
     Parameters
     ----------
-    split : kdlib.data.Split
-        The patches.
+    palette : kdlib.data.Palette
+        The classes.
     models : dict of str to keras.Model
         "teacher", "student from scratch" and "distilled student".
     matrices : dict of str to array, shape (n_classes, n_classes)
         The confusion matrix of each on the test patches: rows true, columns predicted.
+    parts : dict of str to dict
+        Of "train", "validation" and "test": how many ``patches``, of how many ``images``, and the
+        number of ``pixels`` of each class.
     mode : {"full", "smoke"}
         The run mode. In smoke mode trainings are short, and the report says so.
 
@@ -42,21 +49,63 @@ class Experiment:
     --------
     >>> from kdlib.data import cut, split, synthetic
     >>> images = synthetic.city(n_images=9, size=32)
-    >>> parts = split(cut(images, size=32), images)
-    >>> found = Experiment(parts, {}, {"teacher": np.eye(6)})
+    >>> found = Experiment.of(split(cut(images, size=32), images), {}, {"teacher": np.eye(6)})
     >>> found.scores()["teacher"].accuracy
     1.0
     """
 
-    split: Split
+    palette: Palette
     models: dict
     matrices: dict
+    parts: dict
     mode: str = "full"
+
+    @classmethod
+    def of(cls, split, models, matrices, mode="full"):
+        """Return the experiment on the patches of a :class:`kdlib.data.Split`."""
+        parts = {}
+        for name in ("train", "validation", "test"):
+            patches = getattr(split, name)
+            parts[name] = {
+                "patches": len(patches),
+                "images": len(np.unique(patches.image_index)),
+                "pixels": np.bincount(patches.labels.ravel(), minlength=len(patches.palette)),
+            }
+        return cls(split.test.palette, models, matrices, parts, mode)
+
+    def save(self, folder):
+        """Write networks, palette and report to a folder, from which :func:`load` takes them.
+
+        ``distilled-student.keras`` and the other networks carry the palette: ``kdlib predict
+        --model`` needs no more. The report is ``report.txt``.
+
+        Parameters
+        ----------
+        folder : path
+            Made if it is missing. Files of an earlier experiment are replaced.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, model in self.models.items():
+            saved.save(model, _file(folder, name), self.palette)
+        facts = {
+            "palette": json.loads(self.palette.to_json()),
+            "models": list(self.models),
+            "matrices": {name: np.asarray(m).tolist() for name, m in self.matrices.items()},
+            "parts": {
+                name: {**part, "pixels": np.asarray(part["pixels"]).tolist()}
+                for name, part in self.parts.items()
+            },
+            "mode": self.mode,
+        }
+        put(folder / _FACTS, json.dumps(facts, indent=1, ensure_ascii=False).encode())
+        put(folder / _REPORT, (self.report() + "\n").encode())
 
     def scores(self):
         """Return {name: :class:`kdlib.metrics.Scores`}, the constant predictor among them."""
-        _check_labelled(self.split, "test")
-        void = self.split.test.palette.void
+        pixels, void = self.parts["test"]["pixels"], self.palette.void
+        if void is not None and pixels[void] == sum(pixels):
+            raise ValueError(_unlabelled("test", self.parts["test"]["patches"], self.palette))
         found = {name: metrics.scores(matrix, void) for name, matrix in self.matrices.items()}
         any_matrix = next(iter(self.matrices.values()))
         return {CONSTANT: metrics.constant_predictor(any_matrix, void), **found}
@@ -66,17 +115,16 @@ class Experiment:
         return "\n".join([*self._overall(), "", *self._by_class(), "", *self._warnings()])
 
     def _overall(self):
-        counts = {name: getattr(self.split, name) for name in ("train", "validation", "test")}
         yield "  ".join(
-            f"{name}: {len(patches)} patches of {len(np.unique(patches.image_index))} images"
-            for name, patches in counts.items()
+            f"{name}: {part['patches']} patches of {part['images']} images"
+            for name, part in self.parts.items()
         )
         yield f"\n{'on the test patches':<24}{'accuracy':>10}{'mean IoU':>10}"
         for name, one in self.scores().items():
             yield f"{name:<24}{one.accuracy:>10.3f}{one.mean_iou:>10.3f}"
 
     def _by_class(self):
-        palette, scores = self.split.test.palette, self.scores()
+        palette, scores = self.palette, self.scores()
         width = max(16, *(len(name) + 2 for name in palette.names))
         columns = f"{'precision':>10}{'recall':>10}{'IoU':>10}"
         yield f"{'class':<{width}}{'pixels':<9}{'network':<24}{columns}"
@@ -92,12 +140,11 @@ class Experiment:
         if self.mode == "smoke":
             yield "Smoke mode was on: it trains for a few steps, to show that all works, and its"
             yield "scores say nothing. Set KD_MODE=full before Python starts, or give recipes."
-        for part in ("train", "validation", "test"):
-            patches = getattr(self.split, part)
-            counts = np.bincount(patches.labels.ravel(), minlength=len(patches.palette))
-            absent = [patches.palette.names[c] for c in patches.palette.named if counts[c] == 0]
+        palette = self.palette
+        for name, part in self.parts.items():
+            absent = [palette.names[c] for c in palette.named if part["pixels"][c] == 0]
             if absent:
-                yield f"No pixel of {', '.join(absent)} in {part}."
+                yield f"No pixel of {', '.join(absent)} in {name}."
         scores = self.scores()
         for name in self.models:
             if np.nanmax(scores[name].predicted_share) > 0.999:
@@ -170,7 +217,46 @@ def run(split, teacher, chosen=None, alpha=0.1, temperature=2.0, seed=0, verbose
         recipes.fit(model, split.train, chosen, seed, callbacks=bar, verbose=lines)
     models = {TEACHER: teacher, SCRATCH: scratch, DISTILLED: distilled}
     matrices = {name: _matrix(model, split.test) for name, model in models.items()}
-    return Experiment(split, models, matrices, runtime.mode())
+    return Experiment.of(split, models, matrices, runtime.mode())
+
+
+def load(folder):
+    """Return the experiment that :meth:`Experiment.save` wrote.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    Experiment
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none, or a network is missing.
+
+    Examples
+    --------
+    >>> load("nowhere")
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: nowhere/experiment.json is missing: expected a folder of Experiment.save.
+    """
+    path = Path(folder) / _FACTS
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path.as_posix()} is missing: expected a folder of Experiment.save."
+        )
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    models = {name: saved.load(_file(folder, name)) for name in facts.pop("models")}
+    matrices = {name: np.array(matrix) for name, matrix in facts.pop("matrices").items()}
+    palette = Palette.from_json(json.dumps(facts.pop("palette")))
+    return Experiment(palette, models, matrices, **facts)
+
+
+def _file(folder, name):
+    return Path(folder) / f"{name.replace(' ', '-')}.keras"
 
 
 def _matrix(model, patches):
@@ -213,11 +299,15 @@ def _check_labelled(split, part):
     patches = getattr(split, part)
     void = patches.palette.void
     if void is not None and (patches.labels == void).all():
-        raise ValueError(
-            f"no pixel of the {len(patches)} {part} patches is labelled: all are "
-            f"{patches.palette.names[void]!r}, the void class. Label some, or divide the images "
-            "in another way."
-        )
+        raise ValueError(_unlabelled(part, len(patches), patches.palette))
+
+
+def _unlabelled(part, patches, palette):
+    return (
+        f"no pixel of the {patches} {part} patches is labelled: all are "
+        f"{palette.names[palette.void]!r}, the void class. Label some, or divide the images in "
+        "another way."
+    )
 
 
 def _number(value):

@@ -1,6 +1,7 @@
 """What the pixels of a mask can be: names, colours, and the way between colours and numbers."""
 
 import functools
+import json
 
 import numpy as np
 from PIL import ImageColor
@@ -9,6 +10,11 @@ OF_THE_PALETTE = "of the palette"
 """Given as a void class: that of the palette of the patches."""
 
 _UNKNOWN = 255
+_PARTS = {"classes", "void", "also_void"}
+_EXPECTED_JSON = (
+    'Expected names and colours, such as {"classes": {"field": "#00A000", "none": "#000000"}, '
+    '"void": "none"}.'
+)
 _LISTED = 30  # unknown colours that a message names: a mask saved as JPEG has thousands
 
 
@@ -93,6 +99,45 @@ class Palette:
         """Show each class with its colour."""
         void = "" if self.void is None else f", void={self.names[self.void]!r}"
         return f"Palette({dict(zip(self.names, self.hex, strict=True))}{void})"
+
+    def to_json(self):
+        """Return the palette as text, from which :meth:`from_json` makes it again.
+
+        Examples
+        --------
+        >>> print(Palette({"field": "green", "none": "black"}, void="none").to_json())
+        {"classes": {"field": "#008000", "none": "#000000"}, "void": "none", "also_void": []}
+        """
+        parts = {
+            "classes": dict(zip(self.names, self.hex, strict=True)),
+            "void": None if self.void is None else self.names[self.void],
+            "also_void": [*map(_hex, self._aliases)],
+        }
+        return json.dumps(parts, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text):
+        """Return the palette of a text like ``{"classes": {"field": "#00A000", ...}}``.
+
+        Beside ``classes`` it may hold ``void`` and ``also_void``.
+
+        Raises
+        ------
+        ValueError
+            If the text is no such JSON, or the palette none.
+
+        Examples
+        --------
+        >>> Palette.from_json('{"classes": {"field": "green", "river": "#0000FF"}}')
+        Palette({'field': '#008000', 'river': '#0000FF'})
+        """
+        try:
+            parts = json.loads(text, object_pairs_hook=_once_each)
+        except ValueError as error:
+            raise ValueError(f"no JSON: {error} {_EXPECTED_JSON}") from error
+        if not isinstance(parts, dict) or not {"classes"} <= set(parts) <= _PARTS:
+            raise ValueError(_EXPECTED_JSON)
+        return cls(parts["classes"], parts.get("void"), parts.get("also_void") or ())
 
     @property
     def hex(self):
@@ -238,6 +283,15 @@ def _rgb(colour):
             "three integers from 0 to 255, red first."
         )
     return tuple(map(int, rgb))
+
+
+def _once_each(pairs):
+    """Return a dict; JSON itself lets the last of two equal names win."""
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"the name {name!r} stands there twice.")
+    return dict(pairs)
 
 
 def _check_twice(codes):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdlib import data, experiment, recipes
+from kdlib import data, experiment, recipes, saved
 from kdlib.recipes import Recipe
 from kdlib.unet import multi_teacher_unet_model
 from tests.kdlib.small import builder
@@ -239,7 +239,7 @@ def test_scores_without_labelled_test_pixels_are_refused(folder):
     split = split_of(folder)
     split.test.labels[:] = own_images.MEADOW.void
     with pytest.raises(ValueError, match="no pixel of the 1 test patches is labelled"):
-        experiment.Experiment(split, {}, {"teacher": np.zeros((4, 4))}).report()
+        experiment.Experiment.of(split, {}, {"teacher": np.zeros((4, 4))}).report()
 
 
 # The whole way.
@@ -261,6 +261,15 @@ def test_nine_classes_and_no_void_from_folder_to_report(tmp_path, capsys):
     assert "train: 4 patches of 4 images  validation: 1 patches of 1 images" in report
     assert all(f"kind {number}" in report for number in range(9))
     assert "Smoke mode was on" in report and found.mode == "smoke"
+    found.save(tmp_path / "found")
+    again = experiment.load(tmp_path / "found")
+    assert again.report() == report and again.palette.names == palette.names
+    assert (tmp_path / "found" / "report.txt").read_text("utf-8") == report + "\n"
+    for name, model in found.models.items():
+        for one, other in zip(model.get_weights(), again.models[name].get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+    carried = saved.palette(tmp_path / "found" / "distilled-student.keras")
+    assert (carried.hex, carried.void) == (palette.hex, None)
     shown = capsys.readouterr().err
     for student in ("student from scratch", "distilled student"):
         assert f"{student}: 100%" in shown and "1/1" in shown
@@ -269,7 +278,7 @@ def test_nine_classes_and_no_void_from_folder_to_report(tmp_path, capsys):
 def test_full_mode_is_not_worth_a_line(tmp_path):
     own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 6)
     counted = dict.fromkeys(("teacher", "student from scratch", "distilled student"), np.eye(4))
-    found = experiment.Experiment(split_of(tmp_path), {}, counted)
+    found = experiment.Experiment.of(split_of(tmp_path), {}, counted)
     assert found.mode == "full" and "Smoke mode" not in found.report()
 
 
@@ -284,7 +293,7 @@ def test_the_report_gives_scores_per_class_beside_the_constant_predictor(tmp_pat
         "distilled student": [[8, 0, 0], [1, 1, 0], [0, 0, 0]],
     }
     models = dict.fromkeys(counted)
-    report = experiment.Experiment(split, models, counted).report()
+    report = experiment.Experiment.of(split, models, counted).report()
     overall = dict(re.findall(r"^(\w[\w ]+?) {2,}([\d. ]+)$", report, re.M))
     # By hand: IoU of the constant predictor 8/10 and 0, of the teacher 6/9 and 1/4.
     assert overall["constant predictor"].split() == ["0.800", "0.400"]
@@ -307,7 +316,7 @@ def test_the_report_says_which_class_is_missing(tmp_path):
     split = data.split(data.cut(images, size=32), images)
     split.test.labels[split.test.labels == 2] = 1
     counted = dict.fromkeys(("teacher", "student from scratch", "distilled student"), np.eye(4))
-    report = experiment.Experiment(split, {}, counted).report()
+    report = experiment.Experiment.of(split, {}, counted).report()
     assert re.search(r"^No pixel of (field, )?(forest, )?river in test.$", report, re.M)
 
 

@@ -1,0 +1,157 @@
+"""Networks in files: with the palette of their classes, and with all that kdlib adds to Keras.
+
+Keras finds a class of kdlib in a ``.keras`` file only if its module was imported before. This
+module imports them all: with ``import kdlib``, ``kdlib.load`` is enough.
+"""
+
+import zipfile
+from pathlib import Path
+
+# Each registers its classes. The first keeps TensorFlow quiet while it is imported.
+from kdlib import beyond, coarse_unet, distiller, metrics, runtime  # noqa: F401, I001
+from kdlib._files import whole
+from kdlib.data.palette import Palette
+
+import keras  # isort: skip
+
+_MEMBER = "palette.json"
+
+
+def save(network, path, palette=None):
+    """Write a network to a ``.keras`` file, with the names and colours of its classes.
+
+    Keras reads the file as any other. It replaces an older one of that name once it is whole.
+
+    Parameters
+    ----------
+    network : keras.Model
+        A network, or a Distiller with both of its networks.
+    path : path
+        Ends in ``.keras``.
+    palette : kdlib.data.Palette, optional
+        With a class for each output of the network, or two for a single output.
+
+    Raises
+    ------
+    ValueError
+        If the file has another suffix, or the palette another number of classes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from kdlib.unet import unet
+    >>> path = Path(tempfile.mkdtemp()) / "mine.keras"
+    >>> save(unet((1, 1, 1, 1, 1), 2), path, Palette({"field": "green", "river": "blue"}))
+    >>> load(path).output_shape, palette(path).names
+    ((None, 256, 256, 2), ('field', 'river'))
+    """
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise ValueError(f"{path} has the suffix {path.suffix!r}; expected '.keras'.")
+    if palette is not None:
+        check_classes(network, palette)
+    with whole(path) as partial:
+        network.save(partial)
+        if palette is not None:
+            with zipfile.ZipFile(partial, "a") as archive:
+                archive.writestr(_MEMBER, palette.to_json())
+
+
+def load(path, custom_objects=None, compile=True, safe_mode=True):
+    """Return what a ``.keras`` file holds, as ``keras.models.load_model`` does.
+
+    All that kdlib adds to Keras is known: the Distiller, its losses, terms, layers and metrics.
+
+    Parameters
+    ----------
+    path : path
+    custom_objects, compile, safe_mode
+        As for ``keras.models.load_model``. A Distiller whose ``teacher_input`` is a lambda can be
+        loaded with ``safe_mode=False`` alone, which runs code of the file.
+
+    Returns
+    -------
+    keras.Model
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    TypeError, ValueError
+        As Keras raises, for a class that is not kdlib's and was not registered, for example.
+
+    Examples
+    --------
+    >>> load("nowhere.keras")
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: nowhere.keras is missing; expected a file that kdlib.save or Keras wrote.
+    """
+    _check_there(path)
+    return keras.models.load_model(path, custom_objects, compile=compile, safe_mode=safe_mode)
+
+
+def palette(path):
+    """Return the classes of a network's file, or those of a JSON file.
+
+    Parameters
+    ----------
+    path : path
+        A ``.keras`` file of :func:`save`, or what :meth:`kdlib.data.Palette.to_json` returns.
+
+    Returns
+    -------
+    kdlib.data.Palette or None
+        None for a network that was saved without one.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is neither.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "palette.json"
+    >>> _ = path.write_text('{"classes": {"field": "green", "none": "black"}, "void": "none"}')
+    >>> palette(path)
+    Palette({'field': '#008000', 'none': '#000000'}, void='none')
+    """
+    _check_there(path)
+    if not zipfile.is_zipfile(path):
+        try:
+            return Palette.from_json(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    with zipfile.ZipFile(path) as archive:
+        stored = _MEMBER in archive.namelist()
+        return Palette.from_json(archive.read(_MEMBER)) if stored else None
+
+
+def check_classes(network, palette):
+    """Raise ``ValueError`` unless a network has an output for each class, or one for two of them.
+
+    Examples
+    --------
+    >>> from kdlib.unet import unet
+    >>> check_classes(unet((1, 1, 1, 1, 1), 6), Palette({"field": "green", "river": "blue"}))
+    Traceback (most recent call last):
+    ...
+    ValueError: the network has 6 outputs a pixel, the palette 2 classes: field, river. ...
+    """
+    outputs = network.output_shape[-1]
+    if len(palette) not in (outputs, outputs + (outputs == 1)):
+        raise ValueError(
+            f"the network has {outputs} outputs a pixel, the palette {len(palette)} classes: "
+            f"{', '.join(palette.names)}. Give each output its class, in their order, with those "
+            "that are void."
+        )
+
+
+def _check_there(path):
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"{path} is missing; expected a file that kdlib.save or Keras wrote."
+        )

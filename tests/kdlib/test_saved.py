@@ -1,0 +1,129 @@
+"""Networks in files: all of kdlib's classes come back after ``import kdlib``, and the palette."""
+
+import os
+import subprocess
+import sys
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import kdlib
+from kdlib import metrics, saved
+from kdlib.beyond import METHODS, BeyondDistiller, Term, ensemble, hint
+from kdlib.coarse_unet import multi_coarse_student_unet_model
+from kdlib.data import Palette
+from kdlib.distiller import Distiller
+from kdlib.unet import unet
+
+PALETTE = Palette({"field": "#00A000", "río": "blue", "none": "black"}, "none", ["white"])
+FRESH = """
+import sys, kdlib
+assert not {"keras", "tensorflow", "jax", "numpy"} & set(sys.modules), "slow to import"
+for path in sys.argv[1:]:
+    model = kdlib.load(path)
+    import numpy as np
+    x = np.load(path + ".npz")["x"]
+    found = {"answer": np.asarray(model(x))}
+    if model.compiled:
+        y = np.arange(len(x)) % 3
+        found |= model.evaluate(x, y, verbose=0, return_dict=True)
+        model.fit(x, y, verbose=0)
+    np.savez(path + ".again.npz", **found)
+"""
+
+
+def dense(width, seed, *last):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential([keras.Input((4,)), layers.Dense(width, "relu"), *last])
+
+
+def distilled(kind, *term):
+    student, teacher = dense(4, 1, layers.Dense(3, "softmax")), dense(6, 2, layers.Dense(3))
+    names = teacher.layers[0].name, student.layers[0].name
+    term = [Term(hint, [names], adapter=True)] if term == ("hint",) else term
+    model = kind(student, teacher, *term)
+    model.compile("adam", [metrics.Accuracy(3)], alpha=0.3, run_eagerly=True)
+    return model
+
+
+def test_what_was_saved_comes_back_in_a_process_that_imports_nothing_but_kdlib(tmp_path):
+    unets = [unet((1,) * 5, 3, 16, 16), unet((2,) * 5, 3, 16, 16)]
+    made = {
+        "coarse": multi_coarse_student_unet_model(3, 32, 32),
+        "ensemble": ensemble(unets, 2.0),
+        "distiller": distilled(Distiller),
+        "hint": distilled(BeyondDistiller, "hint"),
+        "standardised": distilled(BeyondDistiller, METHODS["standardised"]()),
+    }
+    wanted, rng = {}, np.random.default_rng(0)
+    for name, model in made.items():
+        path = tmp_path / f"{name}.keras"
+        shape = made[name].student.input_shape if "input_shape" not in dir(model) else None
+        shape = shape or model.input_shape
+        x = rng.random((6, *shape[1:]), dtype="float32")
+        saved.save(model, path)
+        np.savez(f"{path}.npz", x=x)
+        found = {"answer": keras.ops.convert_to_numpy(model(x))}
+        if model.compiled:
+            y = np.arange(len(x)) % 3
+            found |= model.evaluate(x, y, verbose=0, return_dict=True)
+        wanted[path] = found
+    root = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH, *map(str, wanted)],
+        env=os.environ | {"PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for path, found in wanted.items():
+        with np.load(f"{path}.again.npz") as again:
+            assert set(again) == set(found)
+            for key, value in found.items():
+                np.testing.assert_allclose(again[key], value, rtol=1e-5, atol=1e-6)
+
+
+def test_the_palette_is_in_the_file_and_keras_reads_it_all_the_same(tmp_path):
+    model, path = unet((1,) * 5, 3, 16, 16), tmp_path / "mine.keras"
+    for _ in range(2):  # the second replaces the first
+        kdlib.save(model, path, PALETTE)
+    again = saved.palette(path)
+    assert (again.names, again.hex, again.void) == (PALETTE.names, PALETTE.hex, 2)
+    np.testing.assert_array_equal(again.encode(np.full((1, 3), 255, np.uint8)), [2])
+    for load in (kdlib.load, keras.models.load_model):
+        for one, other in zip(load(path).get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.keras"]
+    assert zipfile.ZipFile(path).testzip() is None
+    model.save(path)
+    assert saved.palette(path) is None
+
+
+def test_a_palette_of_json(tmp_path):
+    path = tmp_path / "palette.json"
+    path.write_text(PALETTE.to_json(), encoding="utf-8")
+    assert repr(saved.palette(path)) == repr(PALETTE)
+    for text, words in {
+        "{": "palette.json: no JSON",
+        "[]": 'Expected names and colours, such as {"classes"',
+        '{"classes": {"a": "red", "b": "blue"}, "vide": "a"}': "Expected names and colours",
+        '{"classes": {"a": "red", "b": "blue"}, "void": "c"}': "palette.json: void is 'c'",
+        '{"classes": {"a": "red", "a": "blue"}}': "the name 'a' stands there twice",
+    }.items():
+        path.write_text(text)
+        with pytest.raises(ValueError, match=words):
+            saved.palette(path)
+    with pytest.raises(FileNotFoundError, match="none.json is missing"):
+        saved.palette(tmp_path / "none.json")
+
+
+def test_what_cannot_be_saved_so(tmp_path):
+    with pytest.raises(ValueError, match="expected '.keras'"):
+        kdlib.save(unet((1,) * 5, 3), tmp_path / "mine.h5")
+    with pytest.raises(ValueError, match="has 4 outputs a pixel, the palette 3 classes"):
+        kdlib.save(unet((1,) * 5, 4), tmp_path / "mine.keras", PALETTE)
+    two = Palette({"field": "#00A000", "river": "blue"})
+    kdlib.save(dense(4, 1, layers.Dense(1)), tmp_path / "one.keras", two)
