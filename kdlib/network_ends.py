@@ -77,6 +77,43 @@ def logits_model(model, outputs=None, output_name=None):
     return keras.Model(inputs, end.logits, name=f"{model.name}_logits")
 
 
+def class_logits(model, outputs=None, output_name=None):
+    """Return a model that gives a logit for each class: of one logit z, the two (0, z).
+
+    Their softmax is the sigmoid of z, so that what counts classes by the largest works for yes or
+    no too. Parameters and errors are those of :func:`logits_and_outputs`.
+
+    Examples
+    --------
+    >>> class_logits(keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])).output_shape
+    (None, 2)
+    """
+    found = logits_model(model, outputs, output_name)
+    z = found.outputs[0]
+    if z.shape[-1] != 1:
+        return found
+    inputs = found.inputs[0] if len(found.inputs) == 1 else found.input
+    both = layers.Concatenate(dtype=z.dtype)([ops.zeros_like(z), z])
+    return keras.Model(inputs, both, name=f"{model.name}_classes")
+
+
+def check_class_scores(shape):
+    """Raise ``ValueError`` if a network gives one number, which the largest of cannot be taken.
+
+    Examples
+    --------
+    >>> check_class_scores((None, 16, 16, 1))
+    Traceback (most recent call last):
+    ...
+    ValueError: the network gives one number a pixel, shape (None, 16, 16, 1); expected one for ...
+    """
+    if shape[-1] == 1:
+        raise ValueError(
+            f"the network gives one number a pixel, shape {tuple(shape)}; expected one for each "
+            "class. kdlib.network_ends.class_logits(model) gives two."
+        )
+
+
 def distribution(model, outputs=None, output_name=None):
     """Return "categorical" after a softmax, "bernoulli" after sigmoids, None if it does not show.
 

@@ -1,7 +1,8 @@
-"""The command ``python -m kdlib.predict IMAGE...``: masks, overlays, images of any size.
+"""The command ``kdlib predict IMAGE...``: masks, overlays, images of any size.
 
 Beside each image, or into the folder of ``--out``, it writes ``NAME_mask.png``, in the colours of
-the Dubai masks, and ``NAME_overlay.png``, the image with these colours laid over it.
+the masks that the network learned from, and ``NAME_overlay.png``, the image with these colours laid
+over it. ``python -m kdlib.predict`` is the same command.
 """
 
 import argparse
@@ -19,7 +20,7 @@ _MARK = "kdlib.predict"
 """What the files that are written here call their software."""
 
 
-def main(arguments=None):
+def main(arguments=None, prog="python -m kdlib.predict"):
     """Run the command; return the exit status: 0, or 1 if an image could not be done.
 
     What goes wrong with one image is said on the error stream, and the others are done. Files that
@@ -29,16 +30,28 @@ def main(arguments=None):
     ----------
     arguments : list of str, optional
         By default those of the command line.
+    prog : str
+        What the help calls the command.
 
     Examples
     --------
     >>> main(["--out", "masks", "--network", "student", "nowhere.jpg"])
     1
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser(prog)
+    options = parser.parse_args(arguments)
+    if options.model and (options.network or options.trained_on):
+        parser.error("--model is a network of your own; leave --network and --trained-on out")
+    if not options.model and (options.palette or options.margin is not None):
+        parser.error("--palette and --margin belong to a --model")
     from kdlib import runtime  # noqa: F401 first: it keeps TensorFlow quiet while it is imported
 
-    network, failed, written = models.pretrained(options.network, options.trained_on), 0, set()
+    try:
+        network, how = _network(options)
+    except (ValueError, OSError, TypeError) as error:  # TypeError: an unknown class, of Keras
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    failed, written = 0, set()
     results = [path for path in options.images if _is_result(path)]
     if results:
         listed = ", ".join(map(str, results[:5])) + (", ..." if len(results) > 5 else "")
@@ -51,7 +64,8 @@ def main(arguments=None):
             if path in results:
                 continue
             try:
-                print(predict(network, path, options.out, options.force, options.quiet, written))
+                given = path, options.out, options.force, options.quiet, written
+                print(predict(network, *given, **how))
             except (ValueError, OSError, MemoryError) as error:
                 print(f"error: {_said(error, path)}", file=sys.stderr)
                 failed += 1
@@ -63,13 +77,13 @@ def main(arguments=None):
     return 1 if failed else 0
 
 
-def predict(network, path, out=None, force=False, quiet=True, written=None):
+def predict(network, path, out=None, force=False, quiet=True, written=None, palette=None, **tiling):
     """Write mask and overlay of one image; return a line that says what is in it.
 
     Parameters
     ----------
     network : keras.Model
-        As :func:`kdlib.models.pretrained` returns it.
+        As :func:`kdlib.models.pretrained` returns it: with a number for each class at each pixel.
     path : path
         Of an image.
     out : path, optional
@@ -80,6 +94,10 @@ def predict(network, path, out=None, force=False, quiet=True, written=None):
         Whether to show no progress bar.
     written : set of path, optional
         What was written in this run: never replaced, and added to.
+    palette : kdlib.data.Palette, optional
+        The classes and their colours; by default those of Dubai.
+    **tiling
+        ``tile``, ``margin`` and ``grid``, as for :func:`kdlib.deploy.tiles.segment`.
 
     Returns
     -------
@@ -112,16 +130,47 @@ def predict(network, path, out=None, force=False, quiet=True, written=None):
         raise ValueError(f"{path} is a mask or an overlay of an earlier run; give the photograph.")
     image, _, transparent = kdlib.data.image_file.picture(path, str(path))
     _check_free((mask, overlay), path, force, written)
-    labels = tiles.segment(network, image, progress=not quiet)
+    palette = palette or kdlib.data.DUBAI_PALETTE
+    labels = tiles.segment(network, image, progress=not quiet, **tiling)
     folder.mkdir(parents=True, exist_ok=True)
-    _save({mask: kdlib.data.decode(labels), overlay: tiles.overlay(image, labels)})
+    coloured = tiles.overlay(image, labels, colours=palette.colours)
+    _save({mask: palette.decode(labels), overlay: coloured})
     written |= {mask.resolve(), overlay.resolve()}
-    shares = kdlib.data.class_shares(labels)
-    named = sorted(zip(shares, kdlib.data.CLASS_NAMES, strict=True), reverse=True)
+    shares = kdlib.data.class_shares(labels, len(palette))
+    named = sorted(zip(shares, palette.names, strict=True), reverse=True)
     text = ", ".join(f"{name} {share:.0%}" for share, name in named if share >= 0.005)
     height, width = labels.shape
     behind = " (white is put behind transparent parts)" if transparent else ""
     return f"{path.name}, {width} × {height} pixels{behind}: {text}; {mask.name}, {overlay.name}"
+
+
+def _network(options):
+    """Return the network that is asked for, and what :func:`predict` needs to know about it."""
+    if options.model is None:
+        given = options.network or "student", options.trained_on or "dubai"
+        return models.pretrained(*given), {}
+    from kdlib import network_ends, saved
+
+    network = saved.load(options.model, compile=False)
+    palette = saved.palette(options.palette or options.model)
+    if palette is None:
+        raise ValueError(
+            f"{options.model} says nothing of classes and colours: it was not written by "
+            "kdlib.save with a palette. Name a file with them: --palette palette.json"
+        )
+    shape = getattr(network, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] != 3:
+        raise ValueError(
+            f"{options.model} takes inputs of shape {shape}; expected images, (batch, height, "
+            "width, 3)."
+        )
+    network = network_ends.class_logits(network)
+    saved.check_classes(network, palette)
+    # What networks halve is seldom more than five times. One of a fixed size decides the tile.
+    margin = options.margin if options.margin is not None else min(128, (shape[1] or 512) // 4)
+    tile = shape[1] or max(512, 2 * margin + 256)
+    grid = 1 if shape[1] else 32
+    return network, {"palette": palette, "grid": grid, "margin": margin, "tile": tile}
 
 
 def _check_free(results, path, force, written):
@@ -166,23 +215,39 @@ def _said(error, path):
     return str(error)
 
 
-def _parser():
+def _parser(prog):
     parser = argparse.ArgumentParser(
-        prog="python -m kdlib.predict",
-        description="Write mask and overlay of images of any size.",
+        prog=prog, description="Write mask and overlay of images of any size."
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", type=Path, help="path of an image")
     parser.add_argument(
         "--network",
         choices=models.NAMES,
-        default="student",
-        help="which network does it (default: %(default)s)",
+        help="which network of the library does it (default: student)",
     )
     parser.add_argument(
         "--trained-on",
         choices=models.IMAGES,
-        default="dubai",
-        help="the images that it learned from (default: %(default)s)",
+        help="the images that it learned from (default: dubai)",
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="a network of your own instead, a .keras file; it gets colours from 0 to 1",
+    )
+    parser.add_argument(
+        "--palette",
+        type=Path,
+        metavar="FILE",
+        help="its classes and colours, if kdlib.save did not put them into the file",
+    )
+    parser.add_argument(
+        "--margin",
+        type=int,
+        metavar="PIXELS",
+        help="how far it looks around a pixel: what tiles overlap (default: 128, or a quarter of "
+        "the size that it takes)",
     )
     parser.add_argument("--out", type=Path, help="folder for the results (default: the image's)")
     parser.add_argument("--force", action="store_true", help="replace results that are there")

@@ -7,12 +7,14 @@ module imports them all: with ``import kdlib``, ``kdlib.load`` is enough.
 import zipfile
 from pathlib import Path
 
-# Each registers its classes. The first keeps TensorFlow quiet while it is imported.
-from kdlib import beyond, coarse_unet, distiller, metrics, runtime  # noqa: F401, I001
+from kdlib import runtime  # noqa: F401 first: it keeps TensorFlow quiet while it is imported
+
+# isort: split
+import keras
+
+from kdlib import beyond, coarse_unet, distiller, metrics  # noqa: F401 they register their classes
 from kdlib._files import whole
 from kdlib.data.palette import Palette
-
-import keras  # isort: skip
 
 _MEMBER = "palette.json"
 

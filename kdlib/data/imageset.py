@@ -76,6 +76,19 @@ class ImageSet:
                 )
             _check_values(image, labels, len(self.palette), self.title(index))
 
+    @classmethod
+    def unlabelled(cls, images, titles):
+        """Return images that nobody has labelled: every pixel is of class 0.
+
+        Examples
+        --------
+        >>> len(ImageSet.unlabelled([np.zeros((32, 48, 3), np.uint8)], ["pond.png"]))
+        1
+        """
+        labels = tuple(np.zeros(image.shape[:2], np.uint8) for image in images)
+        number = np.arange(1, len(images) + 1)
+        return cls("unlabelled", tuple(images), labels, number, number, "", titles=tuple(titles))
+
     def __len__(self):
         """Return the number of images."""
         return len(self.images)

@@ -13,6 +13,7 @@ import numpy as np
 from kdlib import metrics
 from kdlib._files import whole
 from kdlib.deploy._converting import convert, in_float32
+from kdlib.network_ends import check_class_scores
 
 FORMATS = {
     "litert-float32": ".tflite",
@@ -195,6 +196,7 @@ def _check_network(model, patches):
             f"the network returns {', '.join(map(str, shapes))} for a patch; expected one array of "
             "shape (batch, height, width, n_classes). Make a keras.Model that ends there."
         )
+    check_class_scores(shapes[0])
     types = {str(variable.dtype) for variable in model.weights} & {"float16", "bfloat16", "float64"}
     if types:
         raise ValueError(

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from kdlib.data import PALETTE
+from kdlib.network_ends import check_class_scores
 
 GRID = 16
 """Pixels that the U-Nets halve to one: four times two."""
@@ -60,7 +61,7 @@ MARGIN = -(-receptive_radius() // GRID) * GRID
 """What the tiles of the book's U-Nets overlap on each side, in pixels: a multiple of 16."""
 
 
-def segment(model, image, tile=512, margin=MARGIN, progress=False):
+def segment(model, image, tile=512, margin=MARGIN, progress=False, grid=GRID):
     """Return the most probable class of each pixel of an image of any size.
 
     Parameters
@@ -77,6 +78,8 @@ def segment(model, image, tile=512, margin=MARGIN, progress=False):
         half of the tile. With :data:`MARGIN` no pixel sees that there are tiles.
     progress : bool
         Whether to show a bar.
+    grid : int
+        What height and width of a tile must be divisible by: 16 for the U-Nets of the book.
 
     Returns
     -------
@@ -86,7 +89,8 @@ def segment(model, image, tile=512, margin=MARGIN, progress=False):
     Raises
     ------
     ValueError
-        If the image is not one of RGB in uint8, or tile and margin do not fit.
+        If the image is not one of RGB in uint8, tile and margin do not fit, or the network does
+        not give a number for each class at each pixel.
 
     Examples
     --------
@@ -96,12 +100,13 @@ def segment(model, image, tile=512, margin=MARGIN, progress=False):
     (50, 30)
     """
     labels = np.empty(np.shape(image)[:2], np.uint8)
-    for rows, columns, probabilities in parts(model, image, tile, margin, progress):
+    for rows, columns, probabilities in parts(model, image, tile, margin, progress, grid):
+        check_class_scores(probabilities.shape)
         labels[rows, columns] = probabilities.argmax(axis=-1)
     return labels
 
 
-def parts(model, image, tile=512, margin=MARGIN, progress=False):
+def parts(model, image, tile=512, margin=MARGIN, progress=False, grid=GRID):
     """Yield an image's probabilities part by part, each pixel once, with one tile in memory.
 
     Parameters and errors are those of :func:`segment`.
@@ -122,10 +127,10 @@ def parts(model, image, tile=512, margin=MARGIN, progress=False):
     slice(0, 50, None) slice(0, 30, None) (50, 30, 6)
     """
     image = np.asarray(image)
-    _check(image, tile, margin)
+    _check(image, tile, margin, grid)
     fixed = [size for size in model.input_shape[1:3] if size]
     heights, widths = (
-        _spans(length, fixed[axis] if fixed else tile, margin, bool(fixed))
+        _spans(length, fixed[axis] if fixed else tile, margin, bool(fixed), grid)
         for axis, length in enumerate(image.shape[:2])
     )
     both = [(rows, columns) for rows in heights for columns in widths]
@@ -134,6 +139,11 @@ def parts(model, image, tile=512, margin=MARGIN, progress=False):
     ):
         answer = model(_crop(image, top, height, left, width), training=False)
         answer = keras.ops.convert_to_numpy(answer)[0]
+        if answer.shape[:-1] != (height, width):
+            raise ValueError(
+                f"the network answers {height} × {width} pixels with shape {answer.shape}; "
+                "expected (height, width, classes)."
+            )
         within = (slice(rows[0] - top, rows[1] - top), slice(columns[0] - left, columns[1] - left))
         yield slice(*rows), slice(*columns), answer[within]
 
@@ -179,13 +189,13 @@ def overlay(image, labels, opacity=0.5, colours=PALETTE):
     return mixed
 
 
-def _spans(length, tile, margin, fixed):
+def _spans(length, tile, margin, fixed, grid):
     """Return (start, size, first, last) along one axis: a tile, and the part of it that is used."""
-    padded = -(-length // GRID) * GRID
+    padded = -(-length // grid) * grid
     size = tile if fixed else min(tile, padded)
-    if size % GRID or (size < padded and 2 * margin >= size):
+    if (size % grid and not fixed) or (size < padded and 2 * margin >= size):
         raise ValueError(
-            f"tiles of {size} pixels with a margin of {margin} came; expected a multiple of {GRID} "
+            f"tiles of {size} pixels with a margin of {margin} came; expected a multiple of {grid} "
             f"that is more than two margins, for example {2 * margin + 256}. A model that takes "
             "one size of image only has to be exported for larger ones."
         )
@@ -203,17 +213,17 @@ def _crop(image, top, height, left, width):
     return (np.pad(part, missing, mode="edge") * np.float32(1 / 255))[np.newaxis]
 
 
-def _check(image, tile, margin):
+def _check(image, tile, margin, grid):
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ValueError(
             f"an image of shape {image.shape} and type {image.dtype} came; expected (height, "
             "width, 3) of uint8, colours from 0 to 255."
         )
-    for name, value, least in (("tile", tile, GRID), ("margin", margin, 0)):
+    for name, value, least in (("tile", tile, grid), ("margin", margin, 0)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise ValueError(f"{name} is {value!r}; expected an integer of {least} or more.")
-        if value % GRID:
+        if value % grid:
             raise ValueError(
-                f"{name} is {value}; expected a multiple of {GRID}, because the U-Nets halve "
-                "images four times. Otherwise a tile pools other pixels than the whole image."
+                f"{name} is {value}; expected a multiple of {grid}, because the networks halve "
+                "images. Otherwise a tile pools other pixels than the whole image."
             )

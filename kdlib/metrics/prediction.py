@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from kdlib.network_ends import check_class_scores
+
 
 def predict_probabilities(model, patches, batch_size=16):
     """Return the probabilities of a model for all pixels of some patches, in inference mode.
@@ -47,7 +49,8 @@ def predict_labels(model, patches, batch_size=16):
     Parameters
     ----------
     model, patches, batch_size
-        As for :func:`predict_probabilities`, with the same errors. Logits will do as well.
+        As for :func:`predict_probabilities`, with the same errors. Logits will do as well. One
+        number a pixel will not: there is no largest of one.
 
     Returns
     -------
@@ -62,8 +65,11 @@ def predict_labels(model, patches, batch_size=16):
     >>> predict_labels(unet((1, 1, 1, 1, 1), 6, 16, 16), patches).shape
     (4, 16, 16)
     """
-    batches = _batches(model, patches, batch_size)
-    return np.concatenate([batch.argmax(axis=-1).astype(np.uint8) for batch in batches])
+    labels = []
+    for batch in _batches(model, patches, batch_size):
+        check_class_scores(batch.shape)
+        labels.append(batch.argmax(axis=-1).astype(np.uint8))
+    return np.concatenate(labels)
 
 
 def _batches(model, patches, batch_size):

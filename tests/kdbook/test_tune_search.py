@@ -14,11 +14,13 @@ import pytest
 from kdbook.tune import __main__ as command
 from kdbook.tune import engine, live_search, recorded_search, search_report, search_storage, space
 from kdbook.tune.problem import Problem
+from kdlib import saved
 from kdlib.data import N_CLASSES
 from tests.kdbook import tiny_search
 from tests.kdbook.hidden import hide
 from tests.kdbook.tiny_search import PROBLEM, Idle
 from tests.kdbook.tiny_study import builder
+from tests.kdlib import own_images
 from tests.kdlib.small import network
 
 State = optuna.trial.TrialState
@@ -170,6 +172,22 @@ def test_a_trial_is_trained_judged_and_scored(trainer, monkeypatch):
     assert trainer(trial) == 1.0  # the labels themselves, all five classes or those that are there
     assert [step for step, _ in trial.told] == [1] and 0 <= trial.told[0][1] <= 1
     assert seen == [trainer.split.validation]
+
+
+def test_a_folder_of_ones_own_images_is_searched_with_its_own_classes(tmp_path):
+    palette = own_images.palette(3)
+    own_images.write(tmp_path / "mine", palette, [(40, 50)] * 6)
+    (tmp_path / "mine" / "palette.json").write_text(palette.to_json())
+    teacher = str(tmp_path / "teacher.keras")
+    saved.save(network(classes=3, size=None), teacher, palette)
+    problem = Problem(str(tmp_path / "mine"), epochs=2, crops=40, crop=16, teacher=teacher)
+    with mock.patch.dict("kdlib.recipes.fitting.BUILDERS", student=builder):
+        trainer = live_search.Trainer(problem, tmp_path / "search")
+        assert 0 <= trainer(Trial()) <= 1
+    assert trainer.split.train.palette.names == palette.names
+    assert trainer.teacher.output_shape[-1] == 3
+    with pytest.raises(ValueError, match="or a folder that holds images, masks and palette.json"):
+        Problem(str(tmp_path))
 
 
 def test_a_trial_is_stopped_by_the_pruner(trainer):

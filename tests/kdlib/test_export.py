@@ -7,9 +7,11 @@ import sys
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import kdlib
 from kdlib import data, metrics
+from kdlib.__main__ import main as console
 from kdlib.deploy import _converting, export, inference
 from tests.kdlib.small import network
 
@@ -351,3 +353,25 @@ def test_running_a_file_imports_neither_keras_nor_tensorflow():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr
+
+
+@pytest.mark.tensorflow
+def test_the_command_writes_a_file_of_ones_own_network(tmp_path, capsys):
+    pytest.importorskip("ai_edge_litert")
+    keras.utils.set_random_seed(0)
+    image = keras.Input((None, None, 3))
+    own = keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(image))
+    kdlib.save(own, tmp_path / "own.keras")
+    pixels = data.synthetic.city(n_images=1, size=64).images[0]
+    Image.fromarray(pixels).save(tmp_path / "roof.png")
+    model, file, image = (str(tmp_path / name) for name in ("own.keras", "own.tflite", "roof.png"))
+    assert console(["export", model, file, image, "--size", "32"]) == 0
+    said = capsys.readouterr().out
+    assert "on 4 patches 100.00% of the pixels" in said and "the logits of no and yes" in said
+    x = np.float32(pixels[None, :32, :32] / 255)
+    z = keras.ops.convert_to_numpy(own(x))[..., 0]
+    np.testing.assert_allclose(inference.load(file)(x)[..., 1], z, atol=1e-5)
+    assert console(["export", model, str(tmp_path / "own.bin"), image]) == 1
+    assert "another suffix than .onnx or .tflite" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="gives one number a pixel"):
+        export.write(own, tmp_path / "own.onnx", "onnx", SMALL)

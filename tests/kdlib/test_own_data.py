@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from kdlib import data, experiment, recipes, saved
+from kdlib.__main__ import main as console
 from kdlib.recipes import Recipe
 from kdlib.unet import multi_teacher_unet_model
 from tests.kdlib.small import builder
@@ -275,6 +276,32 @@ def test_nine_classes_and_no_void_from_folder_to_report(tmp_path, capsys):
         assert f"{student}: 100%" in shown and "1/1" in shown
 
 
+@pytest.mark.filterwarnings("ignore:Even though the")
+@pytest.mark.tensorflow
+def test_the_command_goes_from_a_folder_to_networks_and_report(
+    tmp_path, monkeypatch, capsys, eager
+):
+    monkeypatch.setenv("KD_MODE", "smoke")
+    mine, out = tmp_path / "mine", tmp_path / "out"
+    own_images.write(mine, own_images.MEADOW, [(64, 64)] * 6, suffixes=(".png",))
+    command = ["distil", str(mine), "--out", str(out), "--size", "64", "--quick"]
+    assert console(command) == 1
+    assert "palette.json is missing. Name there the classes" in capsys.readouterr().err
+    (mine / "palette.json").write_text(own_images.MEADOW.to_json())
+    assert console(command) == 0
+    said = capsys.readouterr().out
+    assert "Smoke mode was on" in said and f"{out} holds the networks" in said
+    assert (out / "report.txt").read_text("utf-8") in said
+    student = str(out / "distilled-student.keras")
+    again = [*command, "--teacher", str(out / "teacher.keras")]
+    assert console(again) == 1 and "is there already" in capsys.readouterr().err
+    again[3] = str(tmp_path / "again")
+    assert console(again) == 0
+    image = str(mine / "images" / "north 1.png")
+    assert console(["predict", image, "--model", student, "--out", str(tmp_path)]) == 0
+    assert "field" in capsys.readouterr().out
+
+
 def test_full_mode_is_not_worth_a_line(tmp_path):
     own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 6)
     counted = dict.fromkeys(("teacher", "student from scratch", "distilled student"), np.eye(4))
@@ -352,6 +379,8 @@ def test_the_page_runs_as_it_stands(tmp_path, monkeypatch, capsys, eager):
     names = {}
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), names)
-    assert (tmp_path / "student.keras").exists()
+    assert (tmp_path / "found" / "distilled-student.keras").exists()
+    stored = re.search(r"^```json\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S).group(1)
+    assert repr(data.Palette.from_json(stored)) == repr(own_images.MEADOW)
     said = capsys.readouterr().out
     assert "on the test patches" in said and "PairedDifference(mean=" in said

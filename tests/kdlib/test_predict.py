@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 import kdlib
 from kdlib import data, predict
+from kdlib.__main__ import main as console
 from kdlib.deploy import tiles
 
 
@@ -205,3 +207,65 @@ def test_the_command_itself(image, tmp_path):
     assert done.returncode == 1, done.stderr
     assert "tiles: 100%" in done.stderr and "nowhere.png is missing" in done.stderr
     assert names(tmp_path) == ["park.png", "park_mask.png", "park_overlay.png"]
+
+
+# A network of one's own.
+
+
+def own_network(outputs, size=None):
+    """Red pixels are of the last class, whatever is around them."""
+    image = keras.Input((size, size, 3))
+    deep = keras.layers.UpSampling2D(32)(keras.layers.AveragePooling2D(32)(image))
+    weights = np.zeros((1, 1, 6, outputs), "float32")
+    weights[0, 0, 0, -1] = 40.0
+    last = keras.layers.Conv2D(outputs, 1, activation="softmax" if outputs > 1 else "sigmoid")
+    model = keras.Model(image, last(keras.layers.Concatenate()([image, deep])))
+    last.set_weights([weights, np.float32([20.0] * (outputs - 1) + [0.0 if outputs > 1 else -20])])
+    return model
+
+
+@pytest.fixture
+def red(tmp_path):
+    pixels = np.zeros((50, 70, 3), np.uint8)
+    pixels[10:30, 20:60, 0] = 255
+    Image.fromarray(pixels).save(tmp_path / "red.png")
+    return pixels[..., 0] > 0
+
+
+@pytest.mark.parametrize("outputs, size", [(2, None), (1, None), (3, 64)])
+def test_a_network_of_ones_own_with_its_classes_and_colours(outputs, size, red, tmp_path, capsys):
+    names = ["ground", "other", "roof"] if outputs == 3 else ["ground", "roof"]
+    palette = data.Palette(dict(zip(names, ["#010203", "#555555", "#0000FF"], strict=False)))
+    kdlib.save(own_network(outputs, size), tmp_path / "mine.keras", palette)
+    command = ["predict", str(tmp_path / "red.png"), "--model", str(tmp_path / "mine.keras")]
+    assert console([*command, "--quiet"]) == 0
+    mask = read(tmp_path / "red_mask.png")
+    np.testing.assert_array_equal(mask, palette.colours[np.where(red, len(palette) - 1, 0)])
+    assert "red.png, 70 × 50 pixels: ground 77%, roof 23%;" in capsys.readouterr().out
+
+
+def test_what_is_wrong_with_ones_own_network_is_said(red, tmp_path, capsys):
+    two = data.Palette({"ground": "black", "roof": "blue"})
+    own_network(2).save(tmp_path / "bare.keras")
+    kdlib.save(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]), tmp_path / "4.keras")
+    kdlib.save(own_network(2), tmp_path / "two.keras", two)
+    three = data.Palette({"ground": "black", "roof": "blue", "road": "red"})
+    (tmp_path / "three.json").write_text(three.to_json())
+    (tmp_path / "text.keras").write_text("no network")
+    for arguments, words in {
+        "bare.keras": "bare.keras says nothing of classes and colours",
+        "text.keras": "text.keras",
+        "nowhere.keras": "nowhere.keras is missing",
+        "4.keras --palette three.json": "takes inputs of shape (None, 4); expected images",
+        "two.keras --palette three.json": "has 2 outputs a pixel, the palette 3 classes",
+    }.items():
+        model, *rest = arguments.split()
+        rest = [str(tmp_path / word) if "." in word else word for word in rest]
+        command = ["predict", str(tmp_path / "red.png"), "--model", str(tmp_path / model)]
+        assert console([*command, *rest]) == 1
+        assert words in capsys.readouterr().err
+    for wrong in (["--network", "teacher"], ["--trained-on", "city"]):
+        with pytest.raises(SystemExit):
+            console(["predict", "a.png", "--model", "b.keras", *wrong])
+    with pytest.raises(SystemExit):
+        console(["predict", "a.png", "--margin", "32"])

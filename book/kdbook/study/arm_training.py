@@ -11,7 +11,7 @@ from kdbook.study.fused import fused
 from kdbook.study.kept_logits import KeptBatches
 from kdlib import recipes, runtime
 from kdlib.beyond import METHODS, BeyondDistiller
-from kdlib.data import VOID, cut, synthetic
+from kdlib.data import cut, synthetic
 from kdlib.distiller import Distiller
 from kdlib.losses import LabelCrossEntropy
 
@@ -40,7 +40,7 @@ def train(arm, split, seed, teacher=None, callbacks=(), keep=None, initial_epoch
     - ``ValueError`` if the arm has a teacher and none is given, or names one that is unknown.
     """
     patches = transfer_set(arm, split.train) or training_patches(arm, split.train, seed)
-    network = recipes.build(arm.network, seed, arm.recipe)
+    network = recipes.build(arm.network, seed, arm.recipe, len(patches.palette))
     model = learner = fused(network)
     answered = None
     if arm.answers:
@@ -219,7 +219,8 @@ def labelled_images(patches, share, seed=0):
 def _share(patches):
     """Share of the pixels that are labelled, void ones left aside; 1 if none is labelled."""
     count = np.bincount(patches.labels.ravel(), minlength=UNLABELLED + 1)
-    count[VOID] = 0
+    if patches.palette.void is not None:
+        count[patches.palette.void] = 0
     return float(1 - count[UNLABELLED] / count.sum()) or 1.0
 
 

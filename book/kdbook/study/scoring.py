@@ -44,14 +44,16 @@ class ValidationCurve(keras.callbacks.Callback):
         start = time.perf_counter()
         logits = _logits(getattr(self.model, "student", self.model), self.patches)
         labels = self.patches.labels.astype(np.int32)
-        counted = labels != VOID
+        palette = self.patches.palette
+        counted = np.not_equal(labels, -1 if palette.void is None else palette.void)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         self._note("student_loss", loss(labels, logits, sample_weight=counted))
         if self.soft is not None:
             divergence = kl_divergence(self.soft, logits, self.temperature)
             self._note("distillation_loss", keras.ops.mean(divergence * counted))
-        matrix = metrics.confusion_matrix(labels, logits.argmax(-1), N_CLASSES, void_class=VOID)
-        self._note("mean_iou", metrics.scores(matrix, VOID).mean_iou)
+        predicted = logits.argmax(-1)
+        matrix = metrics.confusion_matrix(labels, predicted, len(palette), palette.void)
+        self._note("mean_iou", metrics.scores(matrix, palette.void).mean_iou)
         self.seconds += time.perf_counter() - start
 
     def _note(self, name, value):

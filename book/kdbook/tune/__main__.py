@@ -23,7 +23,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         return _act(options)
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -33,12 +33,15 @@ def main(arguments=None):
 
 def _act(options):
     import kdlib.runtime  # noqa: F401 first: it keeps TensorFlow quiet while it is imported
+
+    # isort: split
     from kdbook.tune import (  # they need Optuna
         live_search,
         recorded_search,
         search_report,
         search_storage,
     )
+    from kdlib._processes import apart
 
     if options.record:
         recorded_search.write(
@@ -52,6 +55,9 @@ def _act(options):
     # Before any worker: two that make the same file at once get in each other's way.
     study = search_storage.study(options.out, problem, options.storage)
     if options.workers > 1:
+        if problem.teacher is None and Path(problem.images).is_dir():
+            told = dataclasses.asdict(problem), str(options.out)
+            apart("kdbook.tune.live_search._prepare", *told)
         status = _start_workers(options)
     else:
         live_search.work(options.out, problem, options.trials, options.quiet, url=options.storage)
@@ -67,7 +73,8 @@ def _start_workers(options):
     command += ["--out", str(options.out)]
     command += ["--storage", options.storage] if options.storage else []
     for name in FIELDS:
-        command += [f"--{name}", str(getattr(options, name))]
+        if (value := getattr(options, name)) is not None:
+            command += [f"--{name}", str(value)]
     # One bar is enough: it counts the trials of all.
     quiet = [number > 0 or options.quiet for number in range(options.workers)]
     return workers.run([command + ["--quiet"] * each for each in quiet])
@@ -103,7 +110,14 @@ def _parser():
     parser.add_argument(
         "--images",
         default=FIELDS["images"],
-        help="what is learned from; a wrong name lists all (default: %(default)s)",
+        help="what is learned from: a folder with images, masks and palette.json, or a name; a "
+        "wrong one lists all (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--teacher",
+        metavar="FILE",
+        help="a .keras file that teaches (default: that of the library; for a folder, one that is "
+        "trained first)",
     )
     for name, text in {
         "epochs": "epochs of a training that is not stopped",

@@ -15,8 +15,9 @@ from kdbook.study.arm_training import train
 from kdbook.study.scoring import ValidationCurve
 from kdbook.study.workbench import SOURCES
 from kdbook.tune import engine, search_storage
+from kdbook.tune.problem import Problem
 from kdbook.tune.replay import final_score
-from kdlib import data, metrics
+from kdlib import data, metrics, recipes, saved
 
 optuna = engine.optuna
 
@@ -37,10 +38,10 @@ class Trainer:
 
     def __init__(self, problem, folder):
         self.problem, self.keep = problem, Path(folder) / "logits"
-        images = SOURCES[problem.images]()
-        patches = data.cut(images, min(256, *images.labels[0].shape))
-        self.split = data.split(patches, images, by="image")
-        self.teacher = kdlib.pretrained("teacher", images.name)
+        images = _images(problem.images)
+        side = min(256, *(length for labels in images.labels for length in labels.shape))
+        self.split = data.split(data.cut(images, max(16, side // 16 * 16)), images, by="image")
+        self.teacher = _teacher(problem, images, self.split)
 
     def __call__(self, trial):
         """Return the mean IoU on all validation patches."""
@@ -48,11 +49,29 @@ class Trainer:
         judge = Judge(trial, judged, self.problem)
         network = train(arm, self.split, self.problem.seed, self.teacher, [judge], self.keep)
         predicted = metrics.predict_labels(network, judged)
-        matrix = metrics.confusion_matrix(
-            judged.labels, predicted, data.N_CLASSES, void_class=data.VOID
-        )
+        palette = judged.palette
+        matrix = metrics.confusion_matrix(judged.labels, predicted, len(palette), palette.void)
         keras.utils.clear_session()
-        return float(final_score(matrix))
+        return float(final_score(matrix, palette.void))
+
+
+def _images(name):
+    if name in SOURCES:
+        return SOURCES[name]()
+    return data.read_folder(name, palette=saved.palette(Path(name) / "palette.json"))
+
+
+def _teacher(problem, images, split):
+    if problem.teacher is not None:
+        return saved.load(problem.teacher, compile=False)
+    if problem.images in SOURCES:
+        return kdlib.pretrained("teacher", images.name)
+    return recipes.trained_teacher(images, split, chosen=recipes.RECIPES["teacher"]["full"])
+
+
+def _prepare(problem, folder):
+    """Train the teacher of one's own images before several workers would, each for itself."""
+    Trainer(Problem(**problem), folder)
 
 
 class Judge(ValidationCurve):
