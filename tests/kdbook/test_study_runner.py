@@ -363,13 +363,21 @@ def test_a_teacher_in_a_broken_file_is_named(copy):
         work_through(SMOKE, copy, only=["scratch"], quiet=True)
 
 
-def test_a_teacher_that_comes_with_the_library_needs_no_work_folder(copy, tmp_path, monkeypatch):
+@pytest.mark.parametrize("shipped", [True, False])
+def test_a_teacher_that_comes_with_the_clone_needs_no_work_folder(
+    copy, tmp_path, monkeypatch, shipped
+):
     keep(copy, lambda line: line["arm"] == "teacher")
     teacher = Run("smoke", "teacher", 0)
     path = workbench.weights_path(copy, teacher)
-    monkeypatch.setattr(models, "FOLDER", tmp_path)
-    ship.save(models.read(path), "teacher", "city", {"run": str(teacher)})
-    path.unlink()
+    if shipped:
+        monkeypatch.setattr(models, "FOLDER", tmp_path)
+        ship.save(models.read(path), "teacher", "city", {"run": str(teacher)})
+        path.unlink()
+    else:
+        monkeypatch.setattr(workbench, "RESULTS", tmp_path)
+        (tmp_path / "weights").mkdir()
+        path.rename(tmp_path / "weights" / path.name)
     assert work_through(SMOKE, copy, only=["scratch"], quiet=True) == []
     weights = lines(copy)[0]["weights"]
     assert {line["judge"]["weights"] for line in lines(copy) if line["judge"]} == {weights}

@@ -12,7 +12,7 @@ from kdbook.study.arm_training import logits_suffice, train
 from kdbook.study.arms import several
 from kdbook.study.checkpoint import Checkpoint
 from kdbook.study.plans import PLANS
-from kdbook.study.record import Record, work_folder
+from kdbook.study.record import RESULTS, Record, work_folder
 from kdlib import beyond, data, metrics, models, recipes
 
 SOURCES = {
@@ -159,14 +159,15 @@ class Bench:
 
 
 def weights_path(folder, run):
-    """Return where the weights of a run's network are: in the work folder, else in the library.
+    """Return where the weights of a run's network are: in the work folder, or else in the clone.
 
-    The networks that come with the library are those of recorded runs, so that the study can be
-    gone on with where nothing but the library is.
+    A clone has those of the networks that come with the library, and, in ``results/weights``, of
+    those that teach in a comparison that is not finished: so that the study can go on there.
     """
     path = work_folder(folder) / "weights" / f"{run}.npz"
-    if path.exists():
-        return path
+    for kept in (path, RESULTS / "weights" / path.name):
+        if kept.exists():
+            return kept
     for shipped in itertools.product(models.NAMES, models.IMAGES):
         of_library = models.weights_path(*shipped)
         if of_library.exists() and models.card(*shipped)["run"] == str(run):
