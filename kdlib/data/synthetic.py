@@ -9,8 +9,8 @@ import concurrent.futures
 
 import numpy as np
 
-from kdlib.data.city import layers, paint
-from kdlib.data.city.plan import Character, lay_out, water_depth
+from kdlib.data._city import layers, paint
+from kdlib.data._city.plan import Character, lay_out, water_depth
 from kdlib.data.imageset import ImageSet
 
 CREDIT = "Procedural city of kdlib: drawn by rule, no photograph"

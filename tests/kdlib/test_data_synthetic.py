@@ -10,7 +10,7 @@ import pytest
 
 from kdlib import data
 from kdlib.data import synthetic
-from kdlib.data.city import layers, plan
+from kdlib.data._city import layers, plan
 from kdlib.data.synthetic import CHARACTERS, city
 
 

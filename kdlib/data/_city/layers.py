@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from kdlib.data.city import paint
-from kdlib.data.city.plan import PARK, PARKING, STEPS, TOWERS, VILLAS, smooth_noise
+from kdlib.data._city import paint
+from kdlib.data._city.plan import PARK, PARKING, STEPS, TOWERS, VILLAS, smooth_noise
 
 BUILDING, LAND, ROAD, VEGETATION, WATER, UNLABELED = range(6)
 
@@ -15,12 +15,6 @@ class Canvas:
     - ``shape``: (height, width).
     - ``dots``: array of float32, shape (height * width,). Small hills, above 1 in about a sixth of
       the pixels: trees, shrubs, boxes on roofs.
-
-    >>> rng = np.random.default_rng(0)
-    >>> canvas = Canvas(rng, (32, 48))
-    >>> canvas.put([0, 1], WATER, paint.DEEP)
-    >>> canvas.labels[:3].tolist() == [WATER, WATER, LAND]
-    True
     """
 
     def __init__(self, rng, shape):
@@ -42,16 +36,7 @@ class Canvas:
 
 
 def ground(rng, canvas, plan):
-    """Paint open land: ripples in the sand, tracks, single shrubs and thickets.
-
-    >>> rng = np.random.default_rng(0)
-    >>> from kdlib.data.city.plan import lay_out
-    >>> from kdlib.data.synthetic import CHARACTERS
-    >>> plan, canvas = lay_out(rng, (64, 64), CHARACTERS[0]), Canvas(rng, (64, 64))
-    >>> ground(rng, canvas, plan)
-    >>> set(canvas.labels.tolist()) <= {LAND, VEGETATION}
-    True
-    """
+    """Paint open land: ripples in the sand, tracks, single shrubs and thickets."""
     shape = canvas.shape
     direction = rng.uniform(0, np.pi)
     ripple = np.arange(shape[0], dtype=np.float32)[:, None] * np.float32(np.sin(direction))
@@ -71,17 +56,7 @@ def ground(rng, canvas, plan):
 
 
 def open_spaces(rng, canvas, plan, free):
-    """Paint parks with trees, and parking lots with rows of cars.
-
-    >>> rng = np.random.default_rng(0)
-    >>> from kdlib.data.city.plan import lay_out
-    >>> from kdlib.data.synthetic import CHARACTERS
-    >>> plan, canvas = lay_out(rng, (64, 64), CHARACTERS[0]), Canvas(rng, (64, 64))
-    >>> open_spaces(rng, canvas, plan, free=plan.in_block)
-    >>> park = plan.in_block & (plan.kind == PARK)
-    >>> bool((canvas.labels[park] == VEGETATION).all())
-    True
-    """
+    """Paint parks with trees, and parking lots with rows of cars."""
     park = free & (plan.kind == PARK) | plan.plaza
     canvas.put(park, VEGETATION, paint.LAWN, 1)
     wood = np.flatnonzero(park & (canvas.dots > rng.uniform(0, 1)))
@@ -92,16 +67,7 @@ def open_spaces(rng, canvas, plan, free):
 
 
 def cars(rng, canvas, plan, where, share):
-    """Park cars on some of the pixels, in line with the streets.
-
-    >>> rng = np.random.default_rng(0)
-    >>> from kdlib.data.city.plan import lay_out
-    >>> from kdlib.data.synthetic import CHARACTERS
-    >>> plan, canvas = lay_out(rng, (64, 64), CHARACTERS[0]), Canvas(rng, (64, 64))
-    >>> cars(rng, canvas, plan, np.arange(64 * 64), share=1.0)
-    >>> bool((canvas.material >= paint.CAR).any()), bool((canvas.labels == LAND).all())
-    (True, True)
-    """
+    """Park cars on some of the pixels, in line with the streets."""
     pitch = (5 * STEPS, 8 * STEPS)
     cell, offset = np.moveaxis(
         [np.divmod(at[where], step) for at, step in zip(plan.at, pitch, strict=True)], 1, 0
@@ -114,16 +80,7 @@ def cars(rng, canvas, plan, where, share):
 
 
 def houses(rng, canvas, plan, character, free, sun):
-    """Paint lots with gardens, houses with their shadows, and the roofs on them.
-
-    >>> rng = np.random.default_rng(0)
-    >>> from kdlib.data.city.plan import lay_out
-    >>> from kdlib.data.synthetic import CHARACTERS
-    >>> plan, canvas = lay_out(rng, (64, 64), CHARACTERS[0]), Canvas(rng, (64, 64))
-    >>> houses(rng, canvas, plan, CHARACTERS[0], plan.in_block, np.array([1, -1]))
-    >>> bool((canvas.labels == BUILDING).any()), bool((canvas.labels[~plan.in_block] == LAND).all())
-    (True, True)
-    """
+    """Paint lots with gardens, houses with their shadows, and the roofs on them."""
     built = np.flatnonzero(free & ((plan.kind == VILLAS) | (plan.kind == TOWERS)))
     lots = plan.look_up("lot", built)
     across = int(plan.axes[1].lot[-1]) + 1
@@ -191,14 +148,6 @@ def streets(rng, canvas, plan, depth):
     """Paint streets with lanes and cars; in half of the images the wide ones cross the water.
 
     - Returns array of bool, shape (height * width,): the bridges.
-
-    >>> rng = np.random.default_rng(0)
-    >>> from kdlib.data.city.plan import lay_out
-    >>> from kdlib.data.synthetic import CHARACTERS
-    >>> plan, canvas = lay_out(rng, (64, 64), CHARACTERS[0]), Canvas(rng, (64, 64))
-    >>> bridge = streets(rng, canvas, plan, depth=np.full(64 * 64, -1.0))
-    >>> bool((canvas.labels[plan.street] == ROAD).all()), bool(bridge.any())
-    (True, False)
     """
     bridge = plan.wide & (depth > -0.05) & (rng.random() < 0.5)
     street = plan.street & (depth < -0.02) | bridge
@@ -215,17 +164,7 @@ def streets(rng, canvas, plan, depth):
 
 
 def water(rng, canvas, depth, bridge):
-    """Flood what lies below the water line, but for bridges; a beach along it, boats upon it.
-
-    >>> rng = np.random.default_rng(0)
-    >>> from kdlib.data.city.plan import lay_out
-    >>> from kdlib.data.synthetic import CHARACTERS
-    >>> plan, canvas = lay_out(rng, (64, 64), CHARACTERS[0]), Canvas(rng, (64, 64))
-    >>> depth = np.linspace(-1, 1, 64 * 64, dtype=np.float32)
-    >>> water(rng, canvas, depth, bridge=np.zeros(64 * 64, bool))
-    >>> bool(((canvas.labels == WATER) == (depth > 0)).all())
-    True
-    """
+    """Flood what lies below the water line, but for bridges; a beach along it, boats upon it."""
     canvas.put((depth > -0.04) & (depth <= 0) & ~bridge, LAND, paint.BEACH, 1)
     wet = np.flatnonzero((depth > 0) & ~bridge)
     if not len(wet):
@@ -256,13 +195,7 @@ def _boat(rng, canvas, middle):
 
 
 def as_drawn_by_hand(rng, labels):
-    """Shift the labels by a pixel at most, and leave a corner of some images unlabelled.
-
-    >>> labels = np.full((32, 32), ROAD, np.uint8)
-    >>> drawn = as_drawn_by_hand(np.random.default_rng(0), labels)
-    >>> set(drawn.ravel().tolist()) <= {ROAD, UNLABELED}
-    True
-    """
+    """Shift the labels by a pixel at most, and leave a corner of some images unlabelled."""
     labels = _moved(labels, rng.integers(-1, 2, 2))
     if rng.random() < 0.15:
         height, width = labels.shape

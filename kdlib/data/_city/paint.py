@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kdlib.data.city.plan import smooth_noise, strips
+from kdlib.data._city.plan import smooth_noise, strips
 
 # Materials, by number. Several classes share a look on purpose: a colour alone does not tell a
 # sandy roof from sand, a dirt road from a track, asphalt from a dark roof or from deep water.
@@ -41,10 +41,6 @@ def colour_table(tile_rng, rng):
       share, the second what they do not.
     - Returns two arrays of float32, shape (24, 3): the colour of each material, in its one shade
       and in its other.
-
-    >>> rng = np.random.default_rng(0)
-    >>> [table.shape for table in colour_table(rng, rng)]
-    [(24, 3), (24, 3)]
     """
     table = np.zeros((CAR + CARS, 3))
     for material, colour in _FIXED.items():
@@ -77,11 +73,6 @@ def photograph(rng, tables, material, light, shape):
       daylight.
     - ``shape``: (height, width).
     - Returns array of uint8, shape (height, width, 3).
-
-    >>> rng = np.random.default_rng(0)
-    >>> sand, light = np.full(32 * 48, SAND, np.uint8), np.ones(32 * 48, np.float32)
-    >>> photograph(rng, colour_table(rng, rng), sand, light, (32, 48)).shape
-    (32, 48, 3)
     """
     material, light = material.reshape(shape), light.reshape(shape)
     blend = smooth_noise(rng, shape, 6, octaves=3)

@@ -22,10 +22,6 @@ class Character:
     """What makes one tile look unlike the next.
 
     ``kinds`` are the weights of open land, villas, towers, parks and parking among the blocks.
-
-    >>> from kdlib.data.synthetic import CHARACTERS
-    >>> CHARACTERS[0].spacing
-    112
     """
 
     spacing: float  # pixels between streets
@@ -43,10 +39,6 @@ def smooth_noise(rng, shape, cells, octaves=1):
     """Give random hills: normal numbers on a grid of cells × cells, interpolated smoothly.
 
     Each further octave has twice the cells and half the height.
-
-    >>> hills = smooth_noise(np.random.default_rng(0), (64, 64), cells=2)
-    >>> hills.shape, bool(np.abs(np.diff(hills, axis=0)).max() < 0.2)
-    ((64, 64), True)
     """
     layers = []
     for octave in range(octaves):
@@ -65,11 +57,7 @@ def smooth_noise(rng, shape, cells, octaves=1):
 
 
 def strips(rows, height=16):
-    """Cut rows into strips that the processor's cache holds: faster than whole images at once.
-
-    >>> strips(20)
-    [slice(0, 16, None), slice(16, 32, None)]
-    """
+    """Cut rows into strips that the processor's cache holds: faster than whole images at once."""
     return [slice(start, start + height) for start in range(0, rows, height)]
 
 
@@ -86,11 +74,6 @@ class Axis:
     """What lies along one coordinate: tables with ``STEPS`` entries a pixel.
 
     All lengths are in pixels; ``wide`` has one entry a street.
-
-    >>> from kdlib.data.synthetic import CHARACTERS
-    >>> across, down = lay_out(np.random.default_rng(0), (64, 64), CHARACTERS[0]).axes
-    >>> bool((across.to_middle >= across.to_street).all())
-    True
     """
 
     block: np.ndarray  # number of the block
@@ -134,13 +117,7 @@ def _axis(rng, length, character):
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """The plan of one image. All arrays are flat: one entry a pixel, row by row.
-
-    >>> from kdlib.data.synthetic import CHARACTERS
-    >>> plan = lay_out(np.random.default_rng(0), (64, 64), CHARACTERS[0])
-    >>> [numbers.shape for numbers in plan.look_up("block")]
-    [(4096,), (4096,)]
-    """
+    """The plan of one image. All arrays are flat: one entry a pixel, row by row."""
 
     axes: tuple  # the two families of lines
     at: tuple  # for each family, the table entry of each pixel
@@ -159,13 +136,7 @@ class Plan:
 
 
 def lay_out(rng, shape, character):
-    """Plan streets, blocks and lots for one image.
-
-    >>> from kdlib.data.synthetic import CHARACTERS
-    >>> plan = lay_out(np.random.default_rng(0), (64, 64), CHARACTERS[0])
-    >>> bool((plan.street & plan.in_block).any())
-    False
-    """
+    """Plan streets, blocks and lots for one image."""
     u, v, plaza = _coordinates(rng, shape, character)
     axes = tuple(_axis(rng, float(each.max()) + 2, character) for each in (u, v))
     at = tuple((each * STEPS).astype(np.intp).ravel() for each in (u, v))
@@ -236,11 +207,6 @@ def water_depth(rng, shape, character):
     """Give the depth of the water, positive in it: a coast or lagoons, as large as the tile has.
 
     The depth is in no unit: 0 is the water line, about 1 the deep.
-
-    >>> from kdlib.data.synthetic import CHARACTERS
-    >>> depth = water_depth(np.random.default_rng(0), (64, 64), CHARACTERS[4])
-    >>> depth.shape, bool((depth > 0).any())
-    ((4096,), True)
     """
     share = np.clip(character.water * rng.uniform(0.1, 1.9), 0, 0.9)
     angle = rng.uniform(0, 2 * np.pi)
