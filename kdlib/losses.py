@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kdlib.softening import is_number
+from kdlib.softening import checked_temperature, is_number
 
 
 def kl_divergence(teacher_logits, student_logits, temperature=1.0):
@@ -174,22 +174,6 @@ class LabelCrossEntropy(keras.losses.Loss):
         return {"bernoulli": self.bernoulli, "name": self.name}
 
 
-def checked_temperature(temperature):
-    """Return the temperature as a float, or raise ``ValueError`` if it is none.
-
-    Examples
-    --------
-    >>> checked_temperature(4)
-    4.0
-    """
-    if not is_number(temperature) or temperature <= 0:
-        raise ValueError(
-            f"temperature is {temperature!r}; expected a positive number. "
-            "Use 1 for the usual softmax, and 2 to 10 to soften."
-        )
-    return float(temperature)
-
-
 def checked_alpha(alpha):
     """Return alpha as a float, or raise ``ValueError`` if it is not from 0 to 1.
 
@@ -314,13 +298,22 @@ def as_float(logits):
     return ops.cast(logits, "float32")
 
 
+def shapes_differ(one, other):
+    """Tell whether two shapes differ. None is a size that is open until the batch comes.
+
+    Examples
+    --------
+    >>> shapes_differ((None, 6), (8, 6)), shapes_differ((8, 6), (8, 5))
+    (False, True)
+    """
+    sizes = zip(one, other, strict=False)
+    return len(one) != len(other) or any(a != b for a, b in sizes if None not in (a, b))
+
+
 def _same_shape(teacher_logits, student_logits):
     """Return both as float tensors of one type, or raise ``ValueError`` if the shapes differ."""
     teacher, student = as_float(teacher_logits), as_float(student_logits)
-    # None is a size that is open until the batch comes.
-    sizes = zip(teacher.shape, student.shape, strict=False)
-    differ = any(t != s for t, s in sizes if None not in (t, s))
-    if len(teacher.shape) != len(student.shape) or differ:
+    if shapes_differ(teacher.shape, student.shape):
         raise ValueError(
             f"teacher_logits has shape {tuple(teacher.shape)} and student_logits "
             f"{tuple(student.shape)}; expected the same shape, with the same classes last."

@@ -12,6 +12,7 @@ import keras
 from keras import ops
 
 from kdlib._labels import Outside, per_pixel, prepared, refusal, watched
+from kdlib._pairs import check_pair
 from kdlib._settings import Setting, is_traced
 from kdlib.losses import (
     LabelCrossEntropy,
@@ -20,10 +21,9 @@ from kdlib.losses import (
     as_float,
     as_loss,
     checked_alpha,
-    checked_temperature,
 )
 from kdlib.network_ends import logits_and_outputs, logits_model
-from kdlib.pairs import check_pair
+from kdlib.softening import checked_temperature
 
 _ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 if _ON_TENSORFLOW:
@@ -449,8 +449,8 @@ class NeutralDistiller(keras.Model):
 
     @property
     def trainable_weights(self):
-        """The student's trainable weights, never the teacher's."""
-        return self.student.trainable_weights
+        """As :attr:`trainable_variables`."""
+        return self.trainable_variables
 
     @property
     def non_trainable_weights(self):

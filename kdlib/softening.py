@@ -63,7 +63,7 @@ def log_softmax(logits, temperature=1.0, axis=-1):
     >>> log_softmax([0.0, -2000.0])
     array([    0., -2000.])
     """
-    temperature = _checked_temperature(temperature)
+    temperature = checked_temperature(temperature)
     logits = _checked_logits(logits)
     # The largest logit goes to zero, so that no exponential overflows. What is too far below it for
     # a float has the probability 0, and -inf as its logarithm.
@@ -84,10 +84,8 @@ def soften_probabilities(probabilities, temperature, axis=-1):
     ----------
     probabilities : array_like
         From 0 to 1, summing to 1 along ``axis``.
-    temperature : float
-        T > 0.
-    axis : int
-        The axis of the classes.
+    temperature, axis
+        As for :func:`softmax`.
 
     Returns
     -------
@@ -105,7 +103,7 @@ def soften_probabilities(probabilities, temperature, axis=-1):
     >>> soften_probabilities(p, 4.0).round(3)
     array([0.649, 0.239, 0.113])
     """
-    temperature = _checked_temperature(temperature)
+    temperature = checked_temperature(temperature)
     probabilities = _checked_probabilities(probabilities, axis)
     with np.errstate(divide="ignore", over="ignore"):
         logs = np.log(probabilities)
@@ -198,10 +196,8 @@ def kl_gradient(student_logits, teacher_logits, temperature, axis=-1):
     ----------
     student_logits, teacher_logits : array_like
         Finite, of the same shape, with the classes along ``axis``.
-    temperature : float
-        T > 0.
-    axis : int
-        The axis of the classes.
+    temperature, axis
+        As for :func:`softmax`.
 
     Returns
     -------
@@ -228,7 +224,14 @@ def kl_gradient(student_logits, teacher_logits, temperature, axis=-1):
     return temperature * difference
 
 
-def _checked_temperature(temperature):
+def checked_temperature(temperature):
+    """Return the temperature as a float, or raise ``ValueError`` if it is none.
+
+    Examples
+    --------
+    >>> checked_temperature(4)
+    4.0
+    """
     if not is_number(temperature) or temperature <= 0:
         raise ValueError(
             f"temperature is {temperature!r}; expected a positive number. "

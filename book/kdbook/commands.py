@@ -1,6 +1,7 @@
 """What all commands share. Nothing here needs Keras, so that ``--help`` comes at once."""
 
 import argparse
+import sys
 
 import kdlib
 
@@ -16,6 +17,27 @@ def parser(name, description):
     made = argparse.ArgumentParser(prog=f"python -m {name}", description=description)
     made.add_argument("--version", action="version", version=f"kdlib {kdlib.__version__}")
     return made
+
+
+def status_of(act, options):
+    """Do what a command line asks for; return the exit status.
+
+    0, or what ``act(options)`` returns; 1 with a message on the error stream; 130 if stopped.
+
+    >>> status_of(lambda options: None, None)
+    0
+    """
+    try:
+        return act(options) or 0
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        text = str(error)
+        if getattr(error, "errno", None):  # what the system says, without its number
+            text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        print(f"error: {text}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; what is done stays. The same command goes on.", file=sys.stderr)
+        return 130
 
 
 def count(text):

@@ -32,7 +32,6 @@ def storage(url, beat, stale, retry=None):
     - ``beat``, ``stale``: seconds between two signs of life of a worker, and until a silent one
       counts as dead.
     - ``retry``: called with the study and the trial of a dead worker.
-    - Returns optuna.storages.RDBStorage.
     - ``ValueError`` if the URL is none.
     - ``ImportError`` if the package that talks to such a database is missing.
     - ``ConnectionError`` if the database does not answer, or the file is none of a database.

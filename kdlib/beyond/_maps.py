@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from kdlib.losses import as_float
+from kdlib.losses import as_float, shapes_differ
 from kdlib.softening import is_number
 
 
@@ -14,12 +14,12 @@ def checked_maps(teacher, student, same_width=True, spatial=True):
     shapes = f"teacher {tuple(teacher.shape)}, student {tuple(student.shape)}"
     if spatial and (len(teacher.shape) != 4 or len(student.shape) != 4):
         raise ValueError(f"{shapes}; expected (batch, height, width, channels) of both.")
-    if len(teacher.shape) != len(student.shape) or _differ(teacher.shape[:-1], student.shape[:-1]):
+    if shapes_differ(teacher.shape[:-1], student.shape[:-1]):
         raise ValueError(
             f"{shapes}; expected the same shape, up to the channels. Choose layers of one height "
             "and width."
         )
-    if same_width and _differ(teacher.shape[-1:], student.shape[-1:]):
+    if same_width and shapes_differ(teacher.shape[-1:], student.shape[-1:]):
         raise ValueError(
             f"{shapes}; expected the same number of channels. Bring the student's features to the "
             "teacher's width with adapter=True."
@@ -44,7 +44,8 @@ def cell_weight(weight, maps):
             f"the weight has shape {tuple(weight.shape)}, and the maps {tuple(maps.shape)}; "
             "expected a weight for each pixel."
         )
-    if len(weight.shape) != 3 or not _differ(weight.shape, maps.shape[:-1], unknown=True):
+    sizes = tuple(weight.shape)
+    if len(sizes) != 3 or (sizes == tuple(maps.shape[:-1]) and None not in sizes):
         return weight
     return pooled(weight[..., None], _steps(weight.shape, maps.shape, ops.shape(maps)))[..., 0]
 
@@ -78,9 +79,3 @@ def _steps(pixels, cells, dynamic):
                 f"{cells[1]} × {cells[2]}; expected multiples."
             )
     return dynamic[1], dynamic[2]
-
-
-def _differ(first, second, unknown=False):
-    # None is a size that is open until the batch comes.
-    pairs = zip(first, second, strict=True)
-    return any(unknown if None in (a, b) else a != b for a, b in pairs)

@@ -108,11 +108,6 @@ class BeyondDistiller(NeutralDistiller):
         return [*self.student.trainable_variables, *self._of_adapters()]
 
     @property
-    def trainable_weights(self):
-        """The trainable weights of student and adapters."""
-        return [*self.student.trainable_weights, *self._of_adapters()]
-
-    @property
     def variables(self):
         """All variables, with what the steps read the weight from."""
         mine = [self._weight.variable] if hasattr(self, "_weight") else []

@@ -7,7 +7,8 @@ from keras import ops
 
 from kdlib.beyond._maps import cell_weight, checked_maps, checked_positive
 from kdlib.beyond.term import Term
-from kdlib.losses import checked_temperature, kl_divergence
+from kdlib.losses import kl_divergence
+from kdlib.softening import checked_temperature
 
 
 def boundary_weight(labels, weight=None, reach=8, emphasis=4.0):

@@ -11,8 +11,7 @@ import keras
 from keras import ops
 
 from kdlib.beyond._maps import cell_weight, checked_maps
-from kdlib.losses import checked_temperature
-from kdlib.softening import is_number
+from kdlib.softening import checked_temperature, is_number
 
 _FAR_BELOW = -1e9
 TAILS = ("renormalise", "ignore", "lump", "even")

@@ -6,7 +6,7 @@ import keras
 
 from kdlib.beyond.logits import soft_targets
 from kdlib.beyond.term import Term
-from kdlib.losses import checked_temperature
+from kdlib.softening import checked_temperature
 
 
 @keras.saving.register_keras_serializable(package="kdlib")

@@ -11,7 +11,8 @@ from keras import ops
 
 from kdlib.beyond._maps import cell_weight, checked_maps, checked_positive
 from kdlib.beyond.term import Term
-from kdlib.losses import bernoulli_divergence, checked_temperature, kl_divergence
+from kdlib.losses import bernoulli_divergence, kl_divergence
+from kdlib.softening import checked_temperature
 
 _TINY = 1e-12  # logits that all are the same have scores of 0
 _FAR_BELOW = -1e9

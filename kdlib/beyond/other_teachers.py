@@ -5,7 +5,7 @@ import math
 import keras
 from keras import layers, ops
 
-from kdlib.losses import checked_temperature
+from kdlib.softening import checked_temperature
 from kdlib.unet import STUDENT_FILTERS, TEACHER_FILTERS, logits_model, unet
 
 

@@ -12,7 +12,8 @@ from keras import ops
 
 from kdlib.beyond._maps import cell_weight, checked_maps, checked_positive, image_mean, pooled
 from kdlib.beyond.term import Term
-from kdlib.losses import checked_temperature, kl_divergence
+from kdlib.losses import kl_divergence
+from kdlib.softening import checked_temperature
 
 _EPSILON = 1e-12
 _FAR_BELOW = -1e9

@@ -23,7 +23,6 @@ def record_type(store, shape):
 
     - ``store``: {"float32", "float16", "uint8"}.
     - ``shape``: tuple of int. Height, width and classes.
-    - Returns numpy.dtype.
     - ``ValueError`` if there is no such store.
 
     >>> record_type("uint8", (2, 2, 6)).itemsize  # three numbers of four bytes and 24 bytes

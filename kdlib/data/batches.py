@@ -178,7 +178,6 @@ def recoloured(images, jitter, rng):
 
     - ``images``: array, shape (images, height, width, channels). Values in [0, 1].
     - ``jitter``: above 0 to below 1.
-    - ``rng``: numpy.random.Generator.
     - Returns array of float32, shape of ``images``: values in [0, 1].
 
     >>> import numpy as np

@@ -51,7 +51,6 @@ def layout_of(path, title):
     """Return the layout of an image file, without decoding its pixels.
 
     - ``title``: what messages call it.
-    - Returns Layout.
     - ``FileNotFoundError``, ``ValueError`` as :func:`opened`; also if the file has several pages,
       or bands beyond colours and alpha.
 

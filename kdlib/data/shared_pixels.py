@@ -58,7 +58,6 @@ def shared_pixels(images):
 def check_apart(image_set, part_of):
     """Refuse images of one part of a split that show pixels of images in another.
 
-    - ``image_set``: ImageSet.
     - ``part_of``: dict of int to str. The part of each image, by its number. Those that are missing
       are in none.
     - ``ValueError`` if there are some. The message names them all.

@@ -37,19 +37,18 @@ def test_loss_parts_draws_every_part_of_every_set():
 
 
 @pytest.mark.parametrize(
-    ("runs", "parts", "message"),
+    ("runs", "message"),
     [
-        ({}, distilling.PARTS, "nothing to draw"),
-        ({"control": {"validation": curves(1)}}, [], "nothing to draw"),
-        ({"control": {}}, distilling.PARTS, "'control' has curves for"),
-        ({"control": {"validation": []}}, distilling.PARTS, "one epoch or more"),
-        ({"control": {"test": curves(1)}}, distilling.PARTS, "'test'"),
-        ({"control": {"validation": [{"loss": 1.0}]}}, distilling.PARTS, "no 'student_loss'"),
+        ({}, "nothing to draw"),
+        ({"control": {}}, "'control' has curves for"),
+        ({"control": {"validation": []}}, "one epoch or more"),
+        ({"control": {"test": curves(1)}}, "'test'"),
+        ({"control": {"validation": [{"loss": 1.0}]}}, "no 'student_loss'"),
     ],
 )
-def test_loss_parts_refuses_what_it_cannot_draw(runs, parts, message):
+def test_loss_parts_refuses_what_it_cannot_draw(runs, message):
     with pytest.raises(ValueError, match=message):
-        distilling.loss_parts(runs, parts)
+        distilling.loss_parts(runs)
 
 
 def test_moving_teacher_draws_three_lines_on_a_logarithmic_axis():

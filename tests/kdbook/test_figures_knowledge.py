@@ -103,8 +103,6 @@ def test_shares_are_read_from_0_to_1_and_named_in_the_legend():
     assert axes.get_ylabel() == "share of the total"
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["entropy", "to learn", "pixels"]
-    (axes,) = knowledge.within(REACH, SHARES, PIXELS, xlabel="metres").axes
-    assert axes.get_xlabel() == "metres"
 
 
 @pytest.mark.parametrize(

@@ -31,11 +31,9 @@ def test_the_diagram_names_every_block_with_its_filters(filters, normalization):
 
 
 def test_the_diagram_writes_the_sizes_of_the_five_levels():
-    figure = teacher_network.unet_diagram(
-        unet((1, 1, 1, 1, 1), image_height=None), height=96, width=160
-    )
+    figure = teacher_network.unet_diagram(unet((1, 1, 1, 1, 1), image_height=None))
     sizes = [text for text in texts(figure) if "×" in text]
-    assert sizes == ["96 × 160", "48 × 80", "24 × 40", "12 × 20", "6 × 10"]
+    assert sizes == ["256 × 256", "128 × 128", "64 × 64", "32 × 32", "16 × 16"]
 
 
 def test_the_boxes_of_the_diagram_form_a_u():

@@ -18,7 +18,7 @@ def default(teacher, student):
 def test_adding_a_constant_to_the_teachers_logits_still_changes_the_default():
     assert default(TEACHER + 10, STUDENT) > 2 * default(TEACHER, STUDENT), (
         f"Keras {keras.__version__} has mended its default. Rewrite case 10 of "
-        "notebooks/07_post_mortem.ipynb and its row in book/kdbook/clinic/checklist.py."
+        "notebooks/07_post_mortem.ipynb and its row in book/checklist.md."
     )
 
 

@@ -289,13 +289,14 @@ def test_the_command_searches_and_reports(tmp_path, monkeypatch, capsys):
 
 def test_the_command_hands_its_settings_to_workers(tmp_path, monkeypatch):
     started = []
-    monkeypatch.setattr("kdbook.study.workers.run", lambda commands: started.extend(commands) or 0)
+    monkeypatch.setattr("kdbook.study.workers.run", lambda *given: started.extend(given) or 0)
     url = f"sqlite:///{tmp_path}/all.db"
     more = ("--trials", 7, "--seed", -0, "--quiet", "--storage", url)
     assert run("--out", tmp_path, "--workers", 2, *more) == 0
-    assert len(started) == 2
-    words = started[1][3:]
-    assert "--quiet" in words and words[words.index("--trials") + 1] == "7"
+    command, options = started
+    assert options.workers == 2 and options.quiet
+    words = command[3:]
+    assert words[words.index("--trials") + 1] == "7"
     assert words[words.index("--images") + 1] == "dubai"
     assert words[words.index("--out") + 1] == str(tmp_path)
     assert words[words.index("--storage") + 1] == url

@@ -11,7 +11,6 @@ from kdlib import softening
 from kdlib.losses import (
     SoftTargetKLDivergence,
     checked_alpha,
-    checked_temperature,
     kl_divergence,
 )
 
@@ -231,7 +230,7 @@ def test_temperature_must_be_positive(temperature):
 
 def test_numbers_may_come_from_numpy():
     for temperature in (np.int64(4), np.float32(4.0)):
-        assert checked_temperature(temperature) == 4.0
+        assert softening.checked_temperature(temperature) == 4.0
     assert checked_alpha(np.float32(0.5)) == 0.5
 
 

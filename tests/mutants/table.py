@@ -202,7 +202,7 @@ MUTANTS = tuple(
         ),
         (
             "one model for both is accepted",
-            "kdlib/pairs.py",
+            "kdlib/_pairs.py",
             "if shared:",
             "if None in shared:",
             "test_distiller.py::test_student_and_teacher_must_be_two_models",
@@ -321,8 +321,8 @@ MUTANTS = tuple(
         (
             "accuracy taken for mean IoU",
             "kdlib/metrics/keras_metrics.py",
-            "return self._mean_ratio(right, true + predicted - right)",
-            "return ops.sum(right) / ops.sum(true)",
+            "return ops.sum(iou) / ops.sum(known)",
+            "return ops.sum(right) / ops.sum(self.matrix)",
             "test_metrics_keras.py::test_equal_to_the_scores_over_batches",
         ),
         (

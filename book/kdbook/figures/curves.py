@@ -7,7 +7,7 @@ from kdlib.metrics import paired_difference
 
 
 @styled
-def learning_curves(panels, ylabel, references=None, log=False):
+def learning_curves(panels, ylabel, references=None):
     """Draw how a score or loss goes from epoch to epoch, one panel below the other, on one scale.
 
     - ``panels``: dict of str to dict of str to array, shape (epochs,) or (seeds, epochs). Title of
@@ -16,7 +16,6 @@ def learning_curves(panels, ylabel, references=None, log=False):
     - ``ylabel``: what is drawn upwards, with its unit.
     - ``references``: dict of str to float. Values to compare with in all panels, such as
       ``{"constant predictor": 0.11}``.
-    - ``log``: whether the upward axis is logarithmic.
     - ``ValueError`` if there is no panel, or a panel or curve is empty.
 
     >>> figure = learning_curves({"validation": {"teacher": [0.3, 0.5, 0.6]}}, "mean IoU")
@@ -32,7 +31,7 @@ def learning_curves(panels, ylabel, references=None, log=False):
             _curve(each, name, np.atleast_2d(np.asarray(values, float)))
         for name, value in (references or {}).items():
             each.axhline(value, **DASHED, label=name)
-        each.set(ylabel=ylabel, yscale="log" if log else "linear")
+        each.set_ylabel(ylabel)
         each.set_title(title, loc="left")
         each.grid(axis="y", color=GRID)
     axes[-1, 0].set_xlabel("epoch")
@@ -88,14 +87,13 @@ def reliability_diagram(curves):
 
 
 @styled
-def paired_differences(pairs, xlabel, confidence=0.95):
+def paired_differences(pairs, xlabel):
     """Draw the differences between two methods over the same seeds, with their intervals.
 
     - ``pairs``: dict of str to pair of arrays of float, shape (seeds,). Name of the comparison,
       such as "distilled − from scratch", and the two lists of scores, seed by seed.
     - ``xlabel``: what the difference is of, with its unit.
-    - ``confidence``: of the intervals: see :func:`kdlib.metrics.paired_difference`.
-    - Returns a figure: a point for each seed, and below them the mean with its interval.
+    - Returns a figure: a point for each seed, and below them the mean with its 95 % interval.
     - ``ValueError`` if there are no pairs, or a pair has fewer than two seeds.
 
     >>> figure = paired_differences({"B − A": ([0.52, 0.51], [0.50, 0.50])}, "mean IoU")
@@ -106,7 +104,7 @@ def paired_differences(pairs, xlabel, confidence=0.95):
         raise ValueError("no pairs came; expected one comparison or more.")
     figure, axes = new_figure(height=1.5 + 1.0 * len(pairs))
     for row, (name, (a, b)) in enumerate(pairs.items()):
-        mean, low, high = paired_difference(a, b, confidence)
+        mean, low, high = paired_difference(a, b)
         color = model_color("distilled student" if row == 0 else "control")
         axes.plot(np.subtract(a, b), np.full(len(a), row - 0.12), "o", color=color, alpha=0.7)
         axes.plot([low, high], [row + 0.15] * 2, color=color, linewidth=3)
@@ -117,6 +115,5 @@ def paired_differences(pairs, xlabel, confidence=0.95):
     axes.axvline(0, **DASHED, zorder=0)
     axes.set(yticks=[], ylim=(len(pairs) - 0.5, -0.7), xlabel=xlabel)
     axes.spines["left"].set_visible(False)
-    title = f"dots: seeds · diamond and bar: mean and {100 * confidence:g} % interval"
-    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_title("dots: seeds · diamond and bar: mean and 95 % interval", loc="left", fontsize=10)
     return figure

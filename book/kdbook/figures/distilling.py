@@ -8,26 +8,25 @@ PARTS = ("loss", "student_loss", "distillation_loss")
 
 
 @styled
-def loss_parts(runs, parts=PARTS):
-    """Draw the parts of the loss after each epoch, one panel below the other.
+def loss_parts(runs):
+    """Draw the loss and its two parts after each epoch, one panel below the other.
 
     - ``runs``: dict of str to dict of str to list of dict. Model name, as in
       :data:`kdbook.figures.MODEL_COLORS`, and for it the curves of
       :class:`kdlib.recipes.FairCurves`: for "training", "validation" or both a list with what
       ``evaluate`` gave after each epoch.
-    - ``parts``: sequence of str. Which entries of these to draw, in nats a pixel.
     - Returns a figure: training patches with a dashed line, validation patches with a solid one.
-    - ``ValueError`` if there are no runs or no parts, a run has neither set, or an epoch lacks a
+    - ``ValueError`` if there are no runs, a run has neither set, or an epoch lacks a
       part.
 
-    >>> curves = {"validation": [{"student_loss": 1.0}, {"student_loss": 0.5}]}
-    >>> figure = loss_parts({"distilled student": curves}, parts=["student_loss"])
-    >>> figure.axes[0].get_title(loc="left")
+    >>> curves = {"validation": [dict.fromkeys(PARTS, 1.0), dict.fromkeys(PARTS, 0.5)]}
+    >>> figure = loss_parts({"distilled student": curves})
+    >>> figure.axes[1].get_title(loc="left")
     'student_loss'
     """
-    _check(runs, parts)
-    figure, axes = new_figure(len(parts), height=0.9 + 2.0 * len(parts), sharex=True, squeeze=False)
-    for each, part in zip(axes[:, 0], parts, strict=True):
+    _check(runs)
+    figure, axes = new_figure(len(PARTS), height=0.9 + 2.0 * len(PARTS), sharex=True, squeeze=False)
+    for each, part in zip(axes[:, 0], PARTS, strict=True):
         for name, curves in runs.items():
             for kind, epochs in curves.items():
                 _line(each, name, kind, [scores[part] for scores in epochs])
@@ -90,9 +89,9 @@ def moving_teacher(held, moving, moving_from_original):
     return figure
 
 
-def _check(runs, parts):
-    if not runs or not parts:
-        raise ValueError("nothing to draw; expected one run or more, and one part or more.")
+def _check(runs):
+    if not runs:
+        raise ValueError("nothing to draw; expected one run or more.")
     for name, curves in runs.items():
         unknown = set(curves) - {"training", "validation"}
         if unknown or not curves or not all(curves.values()):
@@ -101,7 +100,7 @@ def _check(runs, parts):
                 "'validation' or both, with one epoch or more each."
             )
         for epochs in curves.values():
-            missing = [part for part in parts if any(part not in scores for scores in epochs)]
+            missing = [part for part in PARTS if any(part not in scores for scores in epochs)]
             if missing:
                 raise ValueError(
                     f"an epoch of {name!r} has no {missing[0]!r}; it has {sorted(epochs[0])}. "

@@ -78,7 +78,6 @@ def _panel(axes, score, rows, found):
 def seed_differences(row, found):
     """Return the differences of a row to its baseline, seed by seed, NaN where there is none.
 
-    - ``row``: kdbook.study.arm_table.Row.
     - ``found``: dict of (arm, score) to Row. Where the row of the baseline is.
 
     >>> from kdbook.study.arm_table import Row

@@ -45,7 +45,7 @@ def maps(images, values, boundaries, titles, label, highest):
 
 
 @styled
-def within(distances, shares, reference, xlabel="pixels from the nearest class boundary, at most"):
+def within(distances, shares, reference):
     """Draw which share of something lies within a distance, beside the share of the pixels.
 
     - ``distances``: sequence of float.
@@ -70,6 +70,7 @@ def within(distances, shares, reference, xlabel="pixels from the nearest class b
         look = {"color": COLORS[number % 4], "marker": MARKERS[number % 4]}
         axes.plot(distances, line, **look, markersize=5, label=name)
     axes.plot(distances, reference, label="pixels", **DASHED)
-    axes.set(xlabel=xlabel, ylabel="share of the total", ylim=(0, 1.02))
+    axes.set(xlabel="pixels from the nearest class boundary, at most")
+    axes.set(ylabel="share of the total", ylim=(0, 1.02))
     figure.legend(loc="outside upper center", ncols=2)
     return figure

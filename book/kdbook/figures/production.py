@@ -7,13 +7,13 @@ from kdbook.figures.style import DASHED, model_color, new_figure, styled
 
 
 @styled
-def trade_off(points, xlabel, ylabel="mean IoU", references=None):
+def trade_off(points, xlabel, references=None):
     """Draw each file as a point: cost to the right, on a scale of powers, quality upwards.
 
     - ``points``: dict of (str, str) to (float, float). Model, as in
       :data:`kdbook.figures.MODEL_COLORS`, and what kind of file it is; cost, more than 0, and
       quality.
-    - ``xlabel``, ``ylabel``: what cost and quality are, with the unit.
+    - ``xlabel``: what the cost is, with its unit. The quality is the mean IoU.
     - ``references``: dict of str to float. Dashed lines: a quality that is had for nothing, such as
       the constant predictor's.
     - ``ValueError`` if there is no point, or a cost is not above 0.
@@ -38,7 +38,7 @@ def trade_off(points, xlabel, ylabel="mean IoU", references=None):
     for name, quality in (references or {}).items():
         axes.axhline(quality, label=name, **DASHED)
     best = max(quality for _, quality in points.values())
-    axes.set(xscale="log", xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.1 * best or None))
+    axes.set(xscale="log", xlabel=xlabel, ylabel="mean IoU", ylim=(0, 1.1 * best or None))
     # Plain numbers, few enough to stand side by side, also where all costs are of one size.
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")

@@ -83,7 +83,7 @@ def power_laws(panels, ylabel):
 
 
 @styled
-def in_time(curves, ylabel="mean IoU", references=None):
+def in_time(curves, references=None):
     """Draw how good networks are after how many seconds.
 
     - ``curves``: dict of str to (sequence, array of shape (seeds, looks)). For each way to train
@@ -114,7 +114,7 @@ def in_time(curves, ylabel="mean IoU", references=None):
                   markersize=5, label=name)  # fmt: skip
     for name, value in (references or {}).items():
         axes.axhline(value, **DASHED, label=name)
-    axes.set(xlabel="seconds of processor time", ylabel=ylabel, xlim=(0, None), ylim=(0, None))
+    axes.set(xlabel="seconds of processor time", ylabel="mean IoU", xlim=(0, None), ylim=(0, None))
     axes.grid(axis="y", color=GRID)
     figure.legend(loc="outside upper left", ncols=2)
     return figure

@@ -160,8 +160,6 @@ def sharpness(figure):
     Drawings have twice as many, for screens that can show them. With photographs in it the file
     would be four times as heavy.
 
-    - ``figure``: matplotlib.figure.Figure.
-
     >>> figure, axes = new_figure(height=2.0)
     >>> sharpness(figure)
     2
@@ -174,9 +172,6 @@ def png(figure):
 
     A drawing of up to 256 colours keeps them all; one with photographs in it is reduced to the
     256 that suit it best, which makes the file about three times smaller.
-
-    - ``figure``: matplotlib.figure.Figure.
-    - Returns bytes.
 
     >>> figure, axes = new_figure(height=2.0)
     >>> png(figure)[1:4]

@@ -11,11 +11,10 @@ WIDEST = 0.8
 
 
 @styled
-def unet_diagram(model, height=256, width=256):
-    """Draw a U-Net from its own layers: filters, sizes, and the skip connections.
+def unet_diagram(model):
+    """Draw a U-Net from its own layers: filters, sizes at 256 × 256, and the skip connections.
 
     - ``model``: as :func:`kdlib.unet.unet` builds it: with layers c1 to c5, u6 to u9 and logits.
-    - ``height``, ``width``: size of the image in pixels, to write down the sizes of all blocks.
     - Returns a figure: a box for each block. The more filters, the wider; the smaller its image,
       the lower it lies and the shorter it is.
     - ``ValueError`` if the model lacks one of the layers.
@@ -34,7 +33,7 @@ def unet_diagram(model, height=256, width=256):
         places[name] = column, -level, wide, tall
         _box(axes, places[name], name, filters)
     for row in range(5):
-        size = f"{height // 2**row} × {width // 2**row}"
+        size = f"{256 // 2**row} × {256 // 2**row}"
         axes.text(-0.6, -row, size, ha="right", va="center", fontsize=10)
     _arrows(axes, places)
     axes.set(xlim=(-2.15, len(blocks) - 0.4), ylim=(-4.5, 0.75))
@@ -89,14 +88,13 @@ def _arrow(axes, start, end, **style):
 
 
 @styled
-def share_bars(shares, class_names=None, title=""):
+def share_bars(shares, class_names=None):
     """Draw which share of the pixels falls to each class, one stacked bar a row.
 
     - ``shares``: dict of str to array of float, shape (n_classes,). Name of each row, from the top
       down, and the share of each class, 0 to 1. "labels" is set apart from the others.
     - ``class_names``: sequence of str. Names among :data:`kdbook.figures.CLASS_COLORS`, by default
       its first classes.
-    - ``title``: stands above the rows.
     - ``ValueError`` if there is no row, or the shares of one do not fit the names or do not sum to
       1.
 
@@ -115,7 +113,7 @@ def share_bars(shares, class_names=None, title=""):
         axes.barh(rows, wide, 0.8, left, color=CLASS_COLORS[name], edgecolor="white",
                   linewidth=0.5, label=name)  # fmt: skip
         left += wide
-    axes.set(yticks=rows, yticklabels=list(shares), xlim=(0, 1), title=title)
+    axes.set(yticks=rows, yticklabels=list(shares), xlim=(0, 1))
     axes.set(xlabel="share of the pixels", ylim=(rows[-1] + 0.6, rows[0] - 0.6))
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)

@@ -57,8 +57,6 @@ _SINGULAR = 0.55
 def small_english():
     """Return the language of chapter 12: 63 words and 109 hidden states.
 
-    - Returns Language.
-
     >>> language = small_english()
     >>> len(language.words), len(language.initial)
     (63, 109)

@@ -190,7 +190,6 @@ def excess(answers, language, tokens, by_place=False, reverse=False):
     language.
 
     - ``answers``: from tokens to logits.
-    - ``language``: Language.
     - ``tokens``: array of int, shape (sentences, length).
     - ``by_place``: whether to return the mean of each place, shape (length,), in place of the
       overall mean.

@@ -19,23 +19,18 @@ PROGRAMS = {
 
 
 def main(arguments=None):
-    """Run the command; return the exit status: 0, or 1 with a message on the error stream."""
-    options = _parser().parse_args(arguments)
+    """Run the command; return the exit status."""
+    return commands.status_of(_act, _parser().parse_args(arguments))
+
+
+def _act(options):
     import kdlib.runtime  # noqa: F401 first: it keeps TensorFlow quiet while it is imported
     from kdbook.study import record
 
     options.out = options.out or record.folder()
-    try:
-        if options.program != "bench":  # better said before images are loaded than after it
-            importlib.import_module("kdbook.study.queue")  # needs Optuna
-        importlib.import_module(f"kdbook.recorders.{options.program}").main(options)
-    except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; what is done stays.", file=sys.stderr)
-        return 130
-    return 0
+    if options.program != "bench":  # better said before images are loaded than after it
+        importlib.import_module("kdbook.study.queue")  # needs Optuna
+    importlib.import_module(f"kdbook.recorders.{options.program}").main(options)
 
 
 def _parser():

@@ -22,7 +22,6 @@ LEAST = 0.001
 class Looks(keras.callbacks.Callback):
     """Set the rate of each step, and look at the network every :data:`LOOK` steps.
 
-    - ``setting``: Setting.
     - ``patches``: to look at, with the labels that the training uses.
     - ``batch``: tuple of arrays. The batch on which the gradient is taken, the same at every look,
       without dropout.

@@ -112,7 +112,6 @@ def exponent(sizes, costs, confidence=0.95):
     - ``sizes``, ``costs``: sequence of float, shape (n,). All above 0; n is 3 or more, and not all
       sizes are equal.
     - ``confidence``: between 0 and 1.
-    - Returns Exponent.
     - ``ValueError`` if there are too few points, or one is not above 0.
 
     >>> found = exponent([1, 2, 4, 8], [3, 12, 48, 192])

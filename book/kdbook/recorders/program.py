@@ -10,7 +10,6 @@ from kdbook.study.record import Record, notice
 def do_what_is_left(plan, runs, found, options):
     """Do the runs that are not recorded, and that no other worker has; keep a line of each.
 
-    - ``plan``: kdbook.study.arms.Plan.
     - ``runs``: iterable of kdbook.study.arms.Run.
     - ``found``: from a run to what its line says, beside its name, origin and time. If it raises
       ``ValueError``, as for NaN in a loss, the others go on.

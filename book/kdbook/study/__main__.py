@@ -8,17 +8,8 @@ from kdbook.study import workers
 
 
 def main(arguments=None):
-    """Run the command; return the exit status: 0, or 1 with a message on the error stream."""
-    options = _parser().parse_args(arguments)
-    try:
-        return _act(options)
-    except (ValueError, OSError, ImportError) as error:
-        text = _said(error) if getattr(error, "errno", None) else str(error)
-        print(f"error: {text}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; what is done stays.", file=sys.stderr)
-        return 130
+    """Run the command; return the exit status."""
+    return commands.status_of(_act, _parser().parse_args(arguments))
 
 
 def _act(options):
@@ -52,14 +43,7 @@ def _start_workers(options, folder):
     command += ["--out", str(folder)]
     command += ["--only", options.only] if options.only else []
     command += ["--storage", options.storage] if options.storage else []
-    # One bar is enough: it counts the runs of all.
-    quiet = [number > 0 or options.quiet for number in range(options.workers)]
-    return workers.run([command + ["--quiet"] * each for each in quiet])
-
-
-def _said(error):
-    """Say what the system has to say about a file, without the number of the error."""
-    return f"{error.strerror}{f': {error.filename}' if error.filename else ''}"
+    return workers.run(command, options)
 
 
 def _parser():

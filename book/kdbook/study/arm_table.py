@@ -47,7 +47,6 @@ class Row:
 def table(plan, runs, on=None):
     """Return the rows of all arms that are recorded, arm by arm.
 
-    - ``plan``: kdbook.study.arms.Plan.
     - ``runs``: dict of Run to dict. As :func:`read` returns it.
     - ``on``: {"validation", "test"}. Which images; by default those that the plan is judged on.
     - Returns list of Row.
@@ -74,7 +73,6 @@ def table(plan, runs, on=None):
 def read(plan, folder=RESULTS):
     """Return what is recorded of a plan.
 
-    - ``plan``: kdbook.study.arms.Plan.
     - ``folder``: by default that of the record that comes with the library.
     - Returns dict of Run to dict: see :meth:`kdbook.study.record.Record.runs`, which tells the
       errors.
@@ -191,7 +189,6 @@ def _line(row, width):
 def in_words(difference):
     """Say what a paired difference with its interval allows one to say.
 
-    - ``difference``: kdlib.metrics.PairedDifference.
     - Returns str: "higher" or "lower" if the whole interval is on one side of 0, else "cannot
       tell".
 

@@ -28,7 +28,6 @@ def train(arm, split, seed, teacher=None, callbacks=(), keep=None, initial_epoch
     Arms of one seed start from the same weights and see the same crops in the same order, as long
     as they see the same images.
 
-    - ``arm``: kdbook.study.arms.Arm.
     - ``split``: kdlib.data.Split. Its training patches are used.
     - ``seed``: decides weights, crops, dropout, and the chance in the controls.
     - ``teacher``: the trained network that ``arm.teacher`` is made from.

@@ -22,10 +22,7 @@ def shaped(arm, **changes):
 
 
 def search(main):
-    """Return the plan that chooses the rates, from labels alone and taught, as main has them.
-
-    - ``main``: Plan.
-    """
+    """Return the plan that chooses the rates, from labels alone and taught, as main has them."""
     arms = tuple(
         shaped(
             arm,

@@ -24,7 +24,6 @@ class KeptBatches(keras.utils.PyDataset):
     The inputs are ``{"image": images, "teacher_logits": logits}``, with which a Distiller does not
     run its teacher. The logits are written at first use, as a whole file or not at all.
 
-    - ``batches``: kdlib.data.Batches.
     - ``teacher``: with a layer named ``logits``.
     - ``epochs``: length of the training.
     - ``folder``: where logits are kept.

@@ -90,7 +90,6 @@ def comparison(alone, taught, assistant, teacher):
 
     - ``alone``, ``taught``, ``assistant``: Recipe. Of the student from scratch, of a distilled one,
       and of the assistant, whose length is that of the short teachers.
-    - ``teacher``: Run.
     """
     rate, temperature = CHOSEN["plain"]
     usual = short(taught, learning_rate=rate)

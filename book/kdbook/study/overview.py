@@ -10,7 +10,6 @@ DONE, RUNNING, LEFT = "done", "running", "left"
 def overview(plan, folder, only=None, storage=None):
     """Return a table of the runs of a plan, as text.
 
-    - ``plan``: kdbook.study.arms.Plan.
     - ``only``: sequence of str. Names of arms.
     - ``storage``: URL of the database through which the workers share the runs.
     - Returns str: one line an arm; then the sum, and the time that the rest takes one worker,

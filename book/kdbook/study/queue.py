@@ -58,7 +58,6 @@ class Queue:
     def take(self, run):
         """Claim a run.
 
-        - ``run``: kdbook.study.arms.Run.
         - Returns Claim or None: none if another worker has it, or had it a moment ago: then the
           record may not show it yet.
         """

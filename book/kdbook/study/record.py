@@ -48,7 +48,6 @@ class Record:
     """The lines of one plan in a folder.
 
     - ``folder``: holds ``PLAN.jsonl``. The files of the workers are in ``work/lines`` below it.
-    - ``plan``: kdbook.study.arms.Plan.
 
     >>> import tempfile
     >>> from kdbook.study.plans import find

@@ -17,7 +17,6 @@ def work_through(plan, folder, only=None, quiet=False, storage=None):
 
     Runs that other workers have are waited for: if one dies, its run is left again.
 
-    - ``plan``: kdbook.study.arms.Plan.
     - ``folder``: of the record; the workers may be processes and machines that share it.
     - ``only``: sequence of str. Names of arms: only their runs are done.
     - ``quiet``: whether to show no progress bar.
@@ -100,7 +99,6 @@ def check_data(bench, record):
 class Progress:
     """A bar over the training steps of some runs, those of other workers among them.
 
-    - ``plan``: kdbook.study.arms.Plan.
     - ``runs``: list of Run.
     - ``quiet``: whether to show nothing.
     """

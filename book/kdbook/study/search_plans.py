@@ -43,7 +43,6 @@ def sweep(alone, taught, teacher):
 
     - ``alone``, ``taught``: Recipe. Of the student from scratch, and of a distilled one, which all
       points share.
-    - ``teacher``: Run.
     """
     points = [
         Arm(point(t, alpha), short(taught), teacher="trained", alpha=alpha, temperature=t)

@@ -53,7 +53,6 @@ def verdict(a, b):
     """Return the verdict on the scores of two arms, paired by seed.
 
     - ``a``, ``b``: sequence of float. The same seeds in the same order, two or more.
-    - Returns Verdict.
 
     >>> found = verdict([0.60, 0.61, 0.59, 0.62], [0.55, 0.58, 0.55, 0.58])
     >>> print(f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]", found.in_words())

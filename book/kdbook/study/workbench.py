@@ -26,7 +26,6 @@ SOURCES = {
 class Bench:
     """Images, splits and teachers of a plan, kept from run to run.
 
-    - ``plan``: kdbook.study.arms.Plan.
     - ``folder``: of the record. Trained networks are in ``work/weights`` below it.
     """
 
@@ -40,7 +39,6 @@ class Bench:
     def do(self, run, callbacks=()):
         """Train and judge one run; save its network; return the entry for the record.
 
-        - ``run``: kdbook.study.arms.Run.
         - ``callbacks``: sequence of keras.callbacks.Callback. For the training.
         - ``FileNotFoundError``, ``ValueError`` as :meth:`teacher`; ``ValueError`` also if the
           training diverges.
@@ -178,7 +176,6 @@ def weights_path(folder, run):
 def check_teacher(run, plan, folder):
     """Raise unless the network of a recorded run is here, with the recorded weights.
 
-    - ``run``: kdbook.study.arms.Run.
     - ``plan``: the plan that needs it; the run may be of another one.
     - ``FileNotFoundError``, ``ValueError`` as :meth:`Bench.teacher`.
     """

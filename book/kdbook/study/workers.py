@@ -4,17 +4,17 @@ import os
 import subprocess
 
 
-def run(commands):
-    """Run commands at the same time, wait for all, and return the worst exit status.
+def run(command, options):
+    """Run a command as ``options.workers`` processes; return the worst exit status.
 
-    If the waiting is interrupted, all of them are ended.
-
-    - ``commands``: list of list of str.
+    One bar is enough, since it counts the work of all: the others, or all, are ``--quiet``. If the
+    waiting is interrupted, all of them are ended.
     """
-    started = [
-        subprocess.Popen(command, preexec_fn=_keep_to(share_of_cores(number, len(commands))))
-        for number, command in enumerate(commands)
-    ]
+    started = []
+    for number in range(options.workers):
+        quiet = ["--quiet"] if number > 0 or options.quiet else []
+        cores = share_of_cores(number, options.workers)
+        started.append(subprocess.Popen([*command, *quiet], preexec_fn=_keep_to(cores)))
     try:
         return max(process.wait() for process in started)
     finally:

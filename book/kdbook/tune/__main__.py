@@ -12,7 +12,7 @@ FIELDS = {field.name: field.default for field in dataclasses.fields(Problem)}
 
 
 def main(arguments=None):
-    """Run the command; return the exit status: 0, or 1 with a message on the error stream.
+    """Run the command; return the exit status.
 
     - ``arguments``: list of str. By default those of the command line.
 
@@ -20,15 +20,7 @@ def main(arguments=None):
     >>> main(["--report", "--out", tempfile.mkdtemp()])
     1
     """
-    options = _parser().parse_args(arguments)
-    try:
-        return _act(options)
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; what is done stays. The same command goes on.", file=sys.stderr)
-        return 130
+    return commands.status_of(_act, _parser().parse_args(arguments))
 
 
 def _act(options):
@@ -75,9 +67,7 @@ def _start_workers(options):
     for name in FIELDS:
         if (value := getattr(options, name)) is not None:
             command += [f"--{name}", str(value)]
-    # One bar is enough: it counts the trials of all.
-    quiet = [number > 0 or options.quiet for number in range(options.workers)]
-    return workers.run([command + ["--quiet"] * each for each in quiet])
+    return workers.run(command, options)
 
 
 def _parser():

@@ -39,8 +39,6 @@ def least_difference(sweep, comparisons=1, confidence=0.95):
     :math:`t_\nu\, s \sqrt{2 / S}`, with the noise :math:`s` of one run. For several comparisons the
     chance of a false one is divided among them (Bonferroni).
 
-    - ``sweep``: kdbook.tune.sweep.Sweep.
-
     >>> from kdbook.tune.sweep import Sweep
     >>> scores = np.array([[[0.0, 0.0], [0.0, 2.0]]])
     >>> round(least_difference(Sweep((0.0,), (1.0, 2.0), (0, 1), scores)), 2)
@@ -108,7 +106,6 @@ def by_chance(sweep, axis, times, rng):
     - ``sweep``: kdbook.tune.sweep.Sweep. Without gaps: take :func:`kdbook.tune.sweep.whole` of one
       that has some.
     - ``axis``: {0, 1}. 0 shuffles α, 1 shuffles T.
-    - ``rng``: numpy.random.Generator.
     - Returns array of float, shape (times,).
 
     >>> from kdbook.tune.sweep import Sweep

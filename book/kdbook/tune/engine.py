@@ -56,7 +56,6 @@ def configuration(params):
 def params(chosen, unused_momentum=0.9):
     """Return the parameters of a trial that mean a configuration.
 
-    - ``chosen``: kdbook.tune.space.Configuration.
     - ``unused_momentum``: what stands there for Adam.
 
     >>> chosen = space.Configuration(0.01, 8, None, 0.1, 0.5, 2.0)
@@ -82,8 +81,6 @@ def pruner(epochs):
 class RowSampler(optuna.samplers.TPESampler):
     """TPE on a table: in place of the point that it proposes, the nearest row not tried yet.
 
-    - ``ledger``: kdbook.tune.replay.Ledger.
-    - ``rng``: numpy.random.Generator.
     - ``row``: the row of the last proposal.
 
     >>> from kdbook.tune.replay import Ledger, Table
@@ -119,8 +116,6 @@ class RowSampler(optuna.samplers.TPESampler):
 def replay(ledger, rng, prune):
     """Search a table by TPE until the budget is spent, with the pruner or without.
 
-    - ``ledger``: kdbook.tune.replay.Ledger.
-    - ``rng``: numpy.random.Generator.
     - ``kdbook.tune.replay.Spent`` at the end: that is how it ends.
 
     >>> from kdbook.tune.replay import Ledger, Spent, Table

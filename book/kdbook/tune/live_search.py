@@ -25,7 +25,6 @@ optuna = engine.optuna
 class Trainer:
     """Trains the student of a trial, reports each epoch, and stops when the pruner says so.
 
-    - ``problem``: Problem.
     - ``folder``: of the search. The teacher's logits are kept in ``logits`` below it, for all
       trials.
 
@@ -77,9 +76,7 @@ def _prepare(problem, folder):
 class Judge(ValidationCurve):
     """After each epoch but the last, tell the trial its mean IoU, and ask whether to go on.
 
-    - ``trial``: optuna.Trial.
     - ``patches``: the validation patches, of which some are judged on.
-    - ``problem``: Problem.
 
     >>> from kdlib.data import cut, synthetic
     >>> from kdbook.tune.problem import Problem
@@ -128,13 +125,11 @@ def work(folder, problem, trials, quiet=False, trainer=Trainer, url=None):
     Several workers that start their last trials at the same moment can make one too many each.
 
     - ``folder``: of the search, made if it is missing.
-    - ``problem``: Problem.
     - ``trials``: finished or stopped trials that the search shall have in all, earlier ones
       included.
     - ``quiet``: whether to show no progress bar.
     - ``trainer``: ``trainer(problem, folder)`` returns what trains a trial: for tests.
     - ``url``: of the database, as for :func:`kdbook.tune.search_storage.study`.
-    - Returns optuna.Study.
     - ``ValueError``, ``OSError``, ``ImportError`` as :func:`kdbook.tune.search_storage.study`.
 
     >>> import tempfile

@@ -46,7 +46,6 @@ def write(study, path):
 def read(path=PATH):
     """Return a written search, in memory, to be reported on.
 
-    - Returns optuna.Study.
     - ``FileNotFoundError`` if it is missing.
     - ``ValueError`` if it is no written search.
 

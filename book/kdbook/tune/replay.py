@@ -89,7 +89,6 @@ def from_record(runs):
 
     - ``runs``: dict of Run to dict. As :func:`kdbook.study.arm_table.read` returns it; one seed of
       each arm.
-    - Returns Table.
     - ``ValueError`` if nothing is recorded.
 
     >>> from_record({})
@@ -124,7 +123,6 @@ def final_score(confusion, void=VOID):
 class Ledger:
     """What one search has trained of a table, what it has spent, and the best that it has.
 
-    - ``table``: Table.
     - ``budget``: epochs.
     - ``trained``: array of int, shape (rows,). Epochs so far. A training that goes on is not begun
       anew.
@@ -171,7 +169,6 @@ def replay(method, table, budget, repeats, seed=0):
 
     - ``method``: ``method(ledger, rng)`` searches until the ledger raises :class:`Spent`: see
       :mod:`kdbook.tune.searchers`.
-    - ``table``: Table.
     - ``budget``: epochs of each repeat.
     - ``seed``: decides all chance.
     - Returns array of float, shape (repeats, budget): :attr:`Ledger.best` of each.

@@ -46,7 +46,6 @@ def report(study):
 def anytime(study):
     """Return the best score in hand after each trial that is over.
 
-    - ``study``: optuna.Study.
     - Returns list of (int, float or None): epochs trained so far, by all workers, and the best
       score of a finished training.
 
@@ -71,7 +70,6 @@ def importance(study):
     By Optuna's PED-ANOVA: how far the distribution of the best trials differs from that of all.
     Only finished trainings count. The pruner left the worst ones out, so this is a hint.
 
-    - ``study``: optuna.Study.
     - Returns dict of str to float, or None.
 
     >>> importance(optuna.create_study()) is None

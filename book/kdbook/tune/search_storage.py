@@ -32,7 +32,6 @@ def study(folder, problem=None, url=None):
     - ``problem``: Problem. What its trials share. Without it the search is only looked at.
     - ``url``: of the database; the search is then named after the folder. By default an SQLite file
       in the folder.
-    - Returns optuna.Study.
     - ``FileNotFoundError`` if there is none, and no problem to begin one with.
     - ``ValueError`` if the search that is there is of another problem, or the URL is none.
     - ``OSError`` if the folder cannot be made, the file is none of a search, or the database does
@@ -95,7 +94,6 @@ def take_up(found):
 def one_trial(found, objective):
     """Do one trial. If it is interrupted, its configuration is put in the queue again.
 
-    - ``found``: optuna.Study.
     - ``objective``: takes a trial, returns its score, and raises ``optuna.TrialPruned`` to stop it.
     - ``Exception`` whatever the objective raises but that.
 

@@ -62,8 +62,6 @@ def bohb(ledger, rng):
 def run_bracket(ledger, rng, rungs, propose):
     """Run one bracket of successive halving.
 
-    - ``ledger``: Ledger.
-    - ``rng``: numpy.random.Generator.
     - ``rungs``: list of Rung.
     - ``propose``: ``propose(ledger, rng)`` returns a row that was not tried.
 

@@ -18,36 +18,26 @@ TEMPERATURES = (0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 20, 50)
 """The positions of the slider, from almost a hard label to almost uniform."""
 
 
-def temperature_slider(logits, temperatures=TEMPERATURES, class_names=None, start=1):
-    """Return a slider that shows the softmax of the logits at each of the temperatures.
+def temperature_slider(logits):
+    """Return a slider that shows the softmax of the logits at each of :data:`TEMPERATURES`.
 
     Slider and pictures are joined in the browser (``jslink``), not by a Python callback. Pictures
     lie in a ``Stack``, or in a ``Tab`` where ipywidgets is older than version 8, as in Colab.
 
-    - ``logits``: array_like. One finite logit a class.
-    - ``temperatures``: sequence of float. The positions, at least two, positive and increasing.
-      Each costs about 10 kB.
-    - ``class_names``: sequence of str. Names among :data:`kdbook.figures.CLASS_COLORS`; by default
-      all six.
-    - ``start``: the position shown first: one of the temperatures.
+    - ``logits``: array_like. One finite logit for each class of
+      :data:`kdbook.figures.CLASS_COLORS`.
     - Returns ipywidgets.VBox: the slider above the stack of pictures. Each picture bears its
       numbers as alt text.
-    - ``ValueError`` if the temperatures do not increase from above 0, ``start`` is not one of them,
-      or the logits do not match the names.
+    - ``ValueError`` if the logits do not match the classes.
 
-    >>> box = temperature_slider([6, 2, -1], [1, 4], class_names=["Road", "Land", "Water"])
-    >>> slider, pictures = box.children
+    >>> slider, pictures = temperature_slider([6, 2, -1, 0, 0, 0]).children
     >>> slider.value, len(pictures.children)
-    (1.0, 2)
+    (1, 12)
     """
-    temperatures = _checked_temperatures(temperatures)
-    if start not in temperatures:
-        raise ValueError(f"start is {start!r}; expected one of the temperatures {temperatures}.")
-    labels = [f"{t:g}" for t in temperatures]
-    index = temperatures.index(start)
-    pictures = _stack([_frame(logits, t, class_names) for t in temperatures], labels, index)
+    labels, index = [f"{t:g}" for t in TEMPERATURES], TEMPERATURES.index(1)
+    pictures = _stack([_frame(logits, t) for t in TEMPERATURES], labels, index)
     slider = ipywidgets.SelectionSlider(
-        options=list(zip(labels, temperatures, strict=True)),
+        options=list(zip(labels, TEMPERATURES, strict=True)),
         index=index,
         description="T =",
         layout=ipywidgets.Layout(width="100%", max_width="40em"),
@@ -56,19 +46,16 @@ def temperature_slider(logits, temperatures=TEMPERATURES, class_names=None, star
     return ipywidgets.VBox([slider, pictures], layout=ipywidgets.Layout(width="100%"))
 
 
-def describe(logits, temperature, class_names=None):
+def describe(logits, temperature):
     """Return in words what the softmax of the logits looks like at a temperature.
 
-    - ``logits``: array_like. One finite logit a class.
-    - ``temperature``: T > 0.
-    - ``class_names``: sequence of str. By default those of :data:`kdbook.figures.CLASS_COLORS`.
-    - Returns str: the classes by falling probability, then the entropy.
-    - ``ValueError`` if names and logits do not match, or T is not positive.
+    The classes by falling probability, then the entropy; errors are those of
+    :func:`temperature_slider`.
 
-    >>> describe([6, 2, -1], 4, ["Road", "Land", "Water"])
-    'T = 4: Road 65 %, Land 24 %, Water 11 %; 1.25 of 1.58 bits left open.'
+    >>> describe([6, 2, -9, -9, -9, -9], 1)[:33]
+    'T = 1: Building 98 %, Land 1.8 %,'
     """
-    names = list(CLASS_COLORS if class_names is None else class_names)
+    names = list(CLASS_COLORS)
     p = softmax(logits, temperature)
     if p.shape != (len(names),):
         raise ValueError(
@@ -79,11 +66,10 @@ def describe(logits, temperature, class_names=None):
     return f"T = {temperature:g}: {shares}; {bits}."
 
 
-def _frame(logits, temperature, class_names):
+def _frame(logits, temperature):
     """Return one picture with its text equivalent, as a widget."""
-    alt = html.escape(describe(logits, temperature, class_names))
-    figure = figures.temperature_frame(logits, temperature, class_names)
-    source = base64.b64encode(png(figure)).decode("ascii")
+    alt = html.escape(describe(logits, temperature))
+    source = base64.b64encode(png(figures.temperature_frame(logits, temperature))).decode("ascii")
     # An HTML widget, because the Image widget has no alt text.
     return ipywidgets.HTML(
         f'<img alt="{alt}" style="max-width: 100%; height: auto" '
@@ -99,14 +85,3 @@ def _stack(children, titles, index):
             container.set_title(position, title)
     container.selected_index = index
     return container
-
-
-def _checked_temperatures(temperatures):
-    temperatures = np.asarray(temperatures, dtype=float)
-    if temperatures.ndim != 1 or len(temperatures) < 2:
-        raise ValueError(f"temperatures is {temperatures!r}; expected at least two in a row.")
-    if not (np.isfinite(temperatures).all() and temperatures[0] > 0):
-        raise ValueError(f"temperatures is {temperatures.tolist()}; expected positive numbers.")
-    if not (np.diff(temperatures) > 0).all():
-        raise ValueError(f"temperatures is {temperatures.tolist()}; expected increasing numbers.")
-    return temperatures.tolist()

@@ -11,7 +11,6 @@ BUILDING, LAND, ROAD, VEGETATION, WATER, UNLABELED = range(6)
 class Canvas:
     """Class, material and light of every pixel, in flat arrays.
 
-    - ``rng``: numpy.random.Generator.
     - ``shape``: (height, width).
     - ``dots``: array of float32, shape (height * width,). Small hills, above 1 in about a sixth of
       the pixels: trees, shrubs, boxes on roofs.

@@ -66,7 +66,6 @@ def colour_table(tile_rng, rng):
 def photograph(rng, tables, material, light, shape):
     """Take the picture: colours, light, haze, a soft lens, and a noisy sensor.
 
-    - ``rng``: numpy.random.Generator.
     - ``tables``: two arrays, as :func:`colour_table` gives them.
     - ``material``: array of uint8, shape (height * width,).
     - ``light``: array of float32, shape (height * width,). Factor on the brightness, 1 in plain

@@ -2,40 +2,18 @@
 
 import keras
 
+from kdlib.losses import shapes_differ
 from kdlib.network_ends import distribution, logits_model
 
 
-def check_pair(student, teacher, reading=None, same_inputs=True):
+def check_pair(student, teacher, reading, same_inputs):
     """Raise ``ValueError`` unless the student can be distilled from the teacher.
 
-    Parameters
-    ----------
-    student, teacher : keras.Model
-        Two built models with the same input and the same classes.
-    reading : dict, optional
-        For each role what :func:`kdlib.network_ends.logits_model` takes to find the logits.
-    same_inputs : bool
-        Whether both are shown the same batch.
-
-    Returns
-    -------
-    tuple
-        The shape of the student's logits, (None, ..., classes), and their distribution,
-        "categorical" or "bernoulli".
-
-    Raises
-    ------
-    ValueError
-        If one is no model, both are the same or share variables, the logits of one are not found,
-        or classes, inputs or sizes of the logits differ.
-
-    Examples
-    --------
-    >>> from kdlib.unet import multi_student_unet_model, multi_teacher_unet_model
-    >>> check_pair(multi_student_unet_model(n_classes=5), multi_teacher_unet_model())
-    Traceback (most recent call last):
-    ...
-    ValueError: the student has 5 classes and the teacher 6; expected the same classes ...
+    - ``reading``: for each role what :func:`kdlib.network_ends.logits_model` takes to find the
+      logits.
+    - ``same_inputs``: whether both are shown the same batch.
+    - Returns the shape of the student's logits, (None, ..., classes), and their distribution,
+      "categorical" or "bernoulli".
     """
     for role, model in (("student", student), ("teacher", teacher)):
         if not isinstance(model, keras.Model):
@@ -48,7 +26,6 @@ def check_pair(student, teacher, reading=None, same_inputs=True):
             f"student and teacher share {len(shared)} variables, so that training one would change "
             "the other. Build them separately, or use keras.models.clone_model."
         )
-    reading = reading or {"student": {}, "teacher": {}}
     roles = (student, reading["student"]), (teacher, reading["teacher"])
     found = [logits_model(model, **how) for model, how in roles]
     outputs = [model.output_shape for model in found]
@@ -78,9 +55,7 @@ def check_pair(student, teacher, reading=None, same_inputs=True):
 
 
 def _check_shapes(label, student, teacher):
-    # None is a size that is open until the batch comes.
-    differ = any(a != b for a, b in zip(student, teacher, strict=False) if None not in (a, b))
-    if len(student) != len(teacher) or differ:
+    if shapes_differ(student, teacher):
         raise ValueError(
             f"the {label} of the student have shape {student}, of the teacher {teacher}; "
             "expected the same, because both see the same batch."
