@@ -4,25 +4,10 @@ A network may be functional, sequential, subclassed or nested, and may end in a 
 one with softmax or sigmoid inside, or in such a layer of its own. No weight is copied.
 """
 
-from typing import NamedTuple
-
 import keras
 from keras import layers, ops
 
-_ACTIVATIONS = {"softmax": keras.activations.softmax, "sigmoid": keras.activations.sigmoid}
-# What may stand after the end of a network: these keep the classes of a pixel as they are ...
-_KEEP = {"Identity", "Dropout", "Reshape", "Cropping1D", "Cropping2D", "RepeatVector"}
-# ... and these mix pixels, which is as good for logits, but not for what a softmax makes of them.
-_MIX = {"UpSampling2D", "Resizing", "AveragePooling2D", "GlobalAveragePooling2D"}
-_MIX |= {"GlobalAveragePooling1D", "Add", "Subtract", "Average"}
-
-
-class _End(NamedTuple):
-    """How a network ends: kind is "softmax", "sigmoid", "linear" or None; logits may be None."""
-
-    kind: str | None
-    logits: object
-    outputs: object
+from kdlib._ends import end_of
 
 
 def logits_and_outputs(model, outputs=None, output_name=None):
@@ -58,7 +43,7 @@ def logits_and_outputs(model, outputs=None, output_name=None):
     >>> [tuple(shape) for shape in both.output_shape]
     [(None, 3), (None, 3)]
     """
-    inputs, end = _end_of(model, outputs, output_name)
+    inputs, end = end_of(model, outputs, output_name)
     return keras.Model(inputs, [end.logits, end.outputs], name=f"{model.name}_both")
 
 
@@ -73,7 +58,7 @@ def logits_model(model, outputs=None, output_name=None):
     >>> logits_model(unet((2, 2, 2, 2, 2), 3, 16, 16)).output_shape
     (None, 16, 16, 3)
     """
-    inputs, end = _end_of(model, outputs, output_name)
+    inputs, end = end_of(model, outputs, output_name)
     return keras.Model(inputs, end.logits, name=f"{model.name}_logits")
 
 
@@ -124,198 +109,7 @@ def distribution(model, outputs=None, output_name=None):
     >>> distribution(keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]))
     'bernoulli'
     """
-    end = _end_of(model, outputs, output_name)[1]
+    end = end_of(model, outputs, output_name)[1]
     if end.kind == "sigmoid" or end.logits.shape[-1] == 1:
         return "bernoulli"
     return "categorical" if end.kind == "softmax" else None
-
-
-def _end_of(model, outputs, output_name):
-    """Return the inputs of a model, and its end, with logits."""
-    if outputs not in (None, "logits", "probabilities"):
-        raise ValueError(f"outputs is {outputs!r}; expected None, 'logits' or 'probabilities'.")
-    inputs = _inputs_of(model)
-    structure = model(inputs) if not getattr(model, "outputs", None) else model.outputs
-    if isinstance(getattr(model, "output", None), dict) and not isinstance(structure, dict):
-        structure = model.output
-    tensor = _chosen(model, structure, output_name)
-    end = _end_at(tensor)
-    named = f"model {model.name!r}"
-    if end.kind in _ACTIVATIONS and end.logits is not None:
-        if outputs == "logits":
-            raise ValueError(f"{named} ends in a {end.kind}; expected logits, as outputs says.")
-        before = _end_at(end.logits).kind
-        if before in _ACTIVATIONS:
-            raise ValueError(
-                f"{named} takes the {end.kind} of what is a {before} already. Make the layer "
-                "before it linear."
-            )
-        if end.kind == "softmax" and end.logits.shape[-1] == 1:
-            raise ValueError(f"{named} ends in a softmax over one class, which is always 1.")
-    elif end.kind == "linear":
-        if outputs == "probabilities":
-            raise ValueError(f"{named} ends in a linear layer; that gives no probabilities.")
-    elif outputs == "probabilities" or end.kind in _ACTIVATIONS:
-        kind = end.kind or ("sigmoid" if tensor.shape[-1] == 1 else "softmax")
-        end = _End(kind, _Logarithms(kind)(tensor), tensor)
-    elif outputs == "logits":
-        end = _End("linear", tensor, tensor)
-    else:
-        raise ValueError(
-            f"{named} ends in {_named(tensor)}, which shows not whether it gives logits or "
-            "probabilities. Say outputs='logits' or outputs='probabilities'."
-        )
-    return inputs, end
-
-
-def _inputs_of(model):
-    """Return the symbolic inputs of a functional or sequential model, or new ones."""
-    if not getattr(model, "outputs", None):
-        return _new_inputs(model)
-    # A list of one would make Keras expect a list at every call.
-    if isinstance(model, keras.Sequential) or len(model.inputs) == 1:
-        return model.inputs[0]
-    return model.input
-
-
-def _new_inputs(model):
-    config = model.get_build_config() if getattr(model, "built", False) else None
-    if not config:
-        raise ValueError(
-            f"model {model.name!r} is not built, so its inputs are not known. Call it once on a "
-            "batch, or begin it with keras.Input."
-        )
-    shape = config.get("input_shape") or next(iter(config["shapes_dict"].values()))
-    return keras.tree.map_shape_structure(lambda each: keras.Input(each[1:]), shape)
-
-
-def _chosen(model, outputs, name):
-    """Return the one output, or the one that is named."""
-    if not isinstance(outputs, (dict, list, tuple)):
-        return outputs
-    if isinstance(outputs, dict):
-        named = dict(outputs)
-    else:
-        named = dict(zip(getattr(model, "output_names", range(len(outputs))), outputs, strict=True))
-    if len(named) == 1 and name is None:
-        return next(iter(named.values()))
-    if name not in named:
-        listed = ", ".join(map(repr, named))
-        raise ValueError(
-            f"model {model.name!r} has the outputs {listed}; expected output_name to be one of "
-            f"them, not {name!r}."
-        )
-    return named[name]
-
-
-def _end_at(tensor):
-    """Return how the network ends that this tensor comes out of."""
-    history = tensor._keras_history
-    op, node = history.operation, history.operation._inbound_nodes[history.node_index]
-    before, kind = node.input_tensors, type(op).__name__
-    if isinstance(op, keras.Model):
-        return _nested(op, node, history.tensor_index, tensor)
-    if kind in ("Softmax", "Sigmoid"):  # a layer, or an operation of keras.ops
-        axis = getattr(op, "axis", -1)
-        last = axis in (-1, len(tensor.shape) - 1)
-        return _End(kind.lower(), before[0], tensor) if last else _End(None, None, tensor)
-    if kind in _KEEP and (kind != "Reshape" or tensor.shape[-1] == before[0].shape[-1]):
-        end = _end_at(before[0])
-        if end.kind == "linear" or end.logits is None:
-            return _End(end.kind, tensor if end.kind == "linear" else None, tensor)
-        return _End(end.kind, op(end.logits), tensor)
-    if kind in _MIX:
-        kinds = {_end_at(each).kind for each in before}
-        if kinds == {"linear"}:
-            return _End("linear", tensor, tensor)
-        return _End(kinds.pop() if len(kinds) == 1 and kind != "Add" else None, None, tensor)
-    return _at_layer(op, before, tensor)
-
-
-def _at_layer(op, before, tensor):
-    """Return the end at a layer with an activation, or with a name that says what it gives."""
-    activation = getattr(op, "activation", None)
-    known = [name for name, function in _ACTIVATIONS.items() if activation is function]
-    if isinstance(op, layers.Activation):
-        if known:
-            return _End(known[0], before[0], tensor)
-        if activation is keras.activations.linear:
-            return _end_at(before[0])._replace(outputs=tensor)
-    elif known and len(before) == 1:
-        logits = _BeforeActivation(op)(before[0])
-        return _End(known[0], logits, layers.Activation(known[0], dtype=op.dtype_policy)(logits))
-    elif activation is keras.activations.linear and hasattr(op, "kernel"):
-        return _End("linear", tensor, tensor)
-    # A layer of one's own is believed its name.
-    return _End("linear" if op.name == "logits" and activation is None else None, tensor, tensor)
-
-
-def _nested(model, node, index, tensor):
-    """Return the end of a model within a model: that of the inner one, on the outer's tensors."""
-    if not getattr(model, "outputs", None):
-        return _from_outside(model, node, tensor)
-    inner = _end_at(model.outputs[index])
-    if inner.logits is None:
-        return inner._replace(outputs=tensor)
-    both = keras.Model(_inputs_of(model), [inner.logits, inner.outputs], name=f"{model.name}_both")
-    return _End(inner.kind, *both(node.arguments.args[0]))
-
-
-def _from_outside(model, node, tensor):
-    """Return the end of a subclassed model: its kind, if its code can be followed."""
-    try:
-        kind = _end_at(model.call(*node.arguments.args)).kind
-    except Exception:  # whatever the code of others raises on tensors without values
-        kind = None
-    return _End(kind, tensor if kind == "linear" else None, tensor)
-
-
-def _named(tensor):
-    op = tensor._keras_history.operation
-    return f"{op.name!r}, a {type(op).__name__}"
-
-
-@keras.saving.register_keras_serializable(package="kdlib")
-class _BeforeActivation(layers.Layer):
-    """What a layer computes before its activation, with the layer's own weights."""
-
-    def __init__(self, layer, name=None):
-        super().__init__(name=name or f"{layer.name}_before", dtype=layer.dtype_policy)
-        self.layer = layer
-
-    def call(self, inputs):
-        """Call the layer with a linear activation."""
-        kept, self.layer.activation = self.layer.activation, keras.activations.linear
-        try:
-            return self.layer(inputs)
-        finally:
-            self.layer.activation = kept
-
-    def get_config(self):
-        """Return what Keras needs to save the layer."""
-        return {"layer": keras.saving.serialize_keras_object(self.layer), "name": self.name}
-
-    @classmethod
-    def from_config(cls, config):
-        """Return the layer that was saved."""
-        return cls(keras.saving.deserialize_keras_object(config["layer"]), config["name"])
-
-
-@keras.saving.register_keras_serializable(package="kdlib")
-class _Logarithms(layers.Layer):
-    """Logits of probabilities whose own logits are out of reach: their logarithms, in float32."""
-
-    def __init__(self, kind, name="logarithms"):
-        super().__init__(name=name, dtype="float32")
-        self.kind = kind
-
-    def call(self, inputs):
-        """Return log p, or log p / (1 - p) of a sigmoid, which is known up to 16."""
-        if self.kind == "softmax":
-            return ops.log(ops.clip(inputs, 1e-37, 1.0))
-        p = ops.clip(inputs, 1e-37, 1 - 6e-8)
-        return ops.log(p) - ops.log1p(-p)
-
-    def get_config(self):
-        """Return what Keras needs to save the layer."""
-        return {"kind": self.kind, "name": self.name}

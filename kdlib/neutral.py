@@ -12,6 +12,7 @@ import keras
 from keras import ops
 
 from kdlib._labels import Outside, per_pixel, prepared, refusal, watched
+from kdlib._loss_arguments import as_loss
 from kdlib._pairs import check_pair
 from kdlib._settings import Setting, is_traced
 from kdlib.losses import (
@@ -19,7 +20,6 @@ from kdlib.losses import (
     SoftTargetBernoulliDivergence,
     SoftTargetKLDivergence,
     as_float,
-    as_loss,
     checked_alpha,
 )
 from kdlib.network_ends import logits_and_outputs, logits_model

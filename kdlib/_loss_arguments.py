@@ -1,0 +1,79 @@
+"""Losses as they are passed to the Distiller: objects and functions over logits, and no others."""
+
+import inspect
+
+import keras
+
+
+def as_loss(loss, argument):
+    """Return a Keras loss object over logits, or say why there is none.
+
+    - ``loss``: ``(y_true, y_pred)`` with logits as ``y_pred``: a Keras loss object, or a function
+      that returns one value a pixel, around which an object is put that takes their mean.
+    - ``argument``: what the caller calls it, for the message.
+    - ``ValueError`` if it is a string, expects probabilities, does not reduce to one number, or is
+      no loss.
+    """
+    if isinstance(loss, str):
+        raise ValueError(
+            f"{argument} is the string {loss!r}, which Keras resolves to a function over "
+            "probabilities. Pass a loss object that takes logits."
+        )
+    name = getattr(loss, "__name__", type(loss).__name__)
+    if inspect.isclass(loss):
+        raise ValueError(f"{argument} is the class {name}; expected a loss object: {name}(...).")
+    remedy = _remedy_if_over_probabilities(loss)
+    if remedy:
+        raise ValueError(
+            f"{argument} is {name}, which takes probabilities, and the Distiller passes logits. "
+            f"{remedy}"
+        )
+    if isinstance(loss, keras.losses.Loss):
+        if loss.reduction in (None, "none"):
+            raise ValueError(f"{argument} has reduction None; expected a mean over the pixels.")
+        return loss
+    if not callable(loss):
+        raise ValueError(f"{argument} is {loss!r}; expected a keras.losses.Loss or a function.")
+    return _FunctionLoss(loss, name=argument)
+
+
+def _remedy_if_over_probabilities(loss):
+    """Say how to mend a loss of Keras that is known to want probabilities, or return None."""
+    if isinstance(loss, keras.losses.KLDivergence) or loss is keras.losses.kl_divergence:
+        return "Use kdlib.losses.SoftTargetKLDivergence()."
+    if isinstance(loss, keras.losses.Loss):
+        over_probabilities = loss.get_config().get("from_logits") is False
+        return "Build it with from_logits=True." if over_probabilities else None
+    if _default_of(loss, "from_logits") is False:
+        return "Use the loss object of the same name, with from_logits=True."
+    return None
+
+
+def _default_of(function, argument):
+    """Return the default of an argument of a function, or None if there is none to see."""
+    try:
+        return inspect.signature(function).parameters[argument].default
+    except (TypeError, ValueError, KeyError):
+        return None
+
+
+@keras.saving.register_keras_serializable(package="kdlib")
+class _FunctionLoss(keras.losses.Loss):
+    """A plain function over logits as a Keras loss, so that weights and reduction are Keras'."""
+
+    def __init__(self, fn, name=None):
+        super().__init__(name=name)
+        self.fn = fn
+
+    def call(self, y_true, y_pred):
+        """Return the loss of each pixel, before weights and reduction."""
+        return self.fn(y_true, y_pred)
+
+    def get_config(self):
+        """Return what Keras needs to save the loss."""
+        return {"fn": keras.saving.serialize_keras_object(self.fn), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        """Return the loss that was saved."""
+        return cls(keras.saving.deserialize_keras_object(config["fn"]), config["name"])
