@@ -16,7 +16,7 @@ from kdlib.beyond.boundary import boundary_weight, boundary_weighted
 from kdlib.beyond.divergences import forward_kl, jensen_shannon, reverse_kl, top_k
 from kdlib.beyond.features import attention, hint
 from kdlib.beyond.in_keras import SoftTargetDistillation, TermDistillation
-from kdlib.beyond.logits import decoupled, soft_targets, squared_error, standardised
+from kdlib.beyond.logits import decoupled, squared_error, standardised
 from kdlib.beyond.other_teachers import (
     ASSISTANT_FILTERS,
     MeanOfProbabilities,
@@ -53,7 +53,6 @@ __all__ = [
     "multi_assistant_unet_model",
     "pair_wise",
     "reverse_kl",
-    "soft_targets",
     "squared_error",
     "standardised",
     "top_k",

@@ -1,8 +1,9 @@
 r"""Ways to compare two distributions, as they are used to distil language models.
 
 With :math:`p` the teacher's and :math:`q` the student's softmax at temperature T, over the last
-axis. Each function returns a value a pixel or token, times its weight, with the factor T² in it:
-their mean is the loss. Divided by T already, as in the Distiller, logits take T = 1.
+axis. One logit, the whole of it, is a yes or no, and no has the logit 0. Each function returns a
+value a pixel or token, times its weight, with the factor T² in it: their mean is the loss. Divided
+by T already, as in the Distiller, logits take T = 1.
 """
 
 import math
@@ -173,6 +174,8 @@ def _logarithms(teacher, student, weight, temperature):
     """Return the weight, T, and the logarithms of p and q, checked."""
     temperature = checked_temperature(temperature)
     teacher, student = checked_maps(teacher, student, spatial=False)
+    if teacher.shape[-1] == 1:
+        teacher, student = (ops.concatenate([z, ops.zeros_like(z)], -1) for z in (teacher, student))
     logarithms = (ops.log_softmax(z / temperature, axis=-1) for z in (teacher, student))
     return cell_weight(weight, teacher), temperature, *logarithms
 

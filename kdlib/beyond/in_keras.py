@@ -4,7 +4,7 @@ import inspect
 
 import keras
 
-from kdlib.beyond.logits import soft_targets
+from kdlib.beyond.divergences import forward_kl
 from kdlib.beyond.term import Term
 from kdlib.softening import checked_temperature
 
@@ -108,7 +108,7 @@ class SoftTargetDistillation(TermDistillation):
                 f"loss is {loss!r}; expected 'kl_divergence'. For others there is TermDistillation."
             )
         super().__init__(
-            Term(soft_targets, options={"temperature": checked_temperature(temperature)})
+            Term(forward_kl, options={"temperature": checked_temperature(temperature)})
         )
 
     def get_config(self):

@@ -11,46 +11,11 @@ from keras import ops
 
 from kdlib.beyond._maps import cell_weight, checked_maps, checked_positive
 from kdlib.beyond.term import Term
-from kdlib.losses import bernoulli_divergence, kl_divergence
+from kdlib.losses import kl_divergence
 from kdlib.softening import checked_temperature
 
 _TINY = 1e-12  # logits that all are the same have scores of 0
 _FAR_BELOW = -1e9
-
-
-@keras.saving.register_keras_serializable(package="kdlib")
-def soft_targets(teacher, student, weight=None, temperature=3.0):
-    r"""Return T² · KL of the softened logits: Hinton's loss, as a method beside the others.
-
-    .. math:: T^2\, KL\bigl(\mathrm{softmax}(z^t/T) \,\|\, \mathrm{softmax}(z^s/T)\bigr)
-
-    One logit, the whole of a last axis of 1, is a yes or no.
-
-    Parameters
-    ----------
-    teacher, student, weight
-        As for :func:`squared_error`, with the same errors.
-    temperature : float
-        T > 0.
-
-    Returns
-    -------
-    tensor
-        Shape (...).
-
-    References
-    ----------
-    Hinton, Vinyals and Dean (2015), section 2.
-
-    Examples
-    --------
-    >>> print(f"{float(soft_targets([[2.0, 0.0]], [[0.0, 0.0]], temperature=1.0)[0]):.4f}")
-    0.3278
-    """
-    teacher, student = checked_maps(teacher, student, spatial=False)
-    divergence = bernoulli_divergence if teacher.shape[-1] == 1 else kl_divergence
-    value = temperature**2 * divergence(teacher, student, temperature)
-    return cell_weight(weight, teacher) * value
 
 
 @keras.saving.register_keras_serializable(package="kdlib")

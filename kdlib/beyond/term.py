@@ -52,7 +52,7 @@ class Term(keras.losses.Loss):
             raise ValueError(
                 f"{function.__name__} has no argument {', '.join(sorted(missing))}; expected a "
                 "function (teacher, student, weight=None, ...). For soft targets it is "
-                "kdlib.beyond.soft_targets."
+                "kdlib.beyond.forward_kl."
             )
         self.takes_labels = "labels" in arguments
         settings = arguments - {"teacher", "student", "labels", "weight"}

@@ -58,6 +58,14 @@ def test_a_weight_counts_each_token():
         np.testing.assert_allclose(value(function(teacher, student, weight)), weight * one)
 
 
+@pytest.mark.parametrize("function", [forward_kl, reverse_kl, jensen_shannon])
+def test_one_logit_is_that_of_yes_and_no_has_0(function):
+    both = np.array([[2.0, 0.0]]), np.array([[-1.0, 0.0]])
+    one = value(function(*(pair[:, :1] for pair in both)))
+    np.testing.assert_allclose(one, value(function(*both)), rtol=1e-6)
+    assert one > 0
+
+
 def test_the_ends_of_jensen_shannon_are_the_two_divergences():
     """GKD, section 2: divided by beta, it becomes the forward one, and likewise the reverse one."""
     teacher, student = (z.astype("float64") for z in logits(1))
