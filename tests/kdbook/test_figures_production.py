@@ -32,19 +32,6 @@ def test_a_reference_is_a_dashed_line_with_its_name():
     assert "constant predictor" in {text.get_text() for text in figure.legends[0].get_texts()}
 
 
-def test_ticks_are_plain_numbers_and_no_point_is_cut_off():
-    costs = {("teacher", "ONNX"): (17, 0.6), ("distilled student", "ONNX"): (300, 0.45)}
-    figure = production.trade_off(costs, "milliseconds")
-    figure.canvas.draw()
-    axes = figure.axes[0]
-    low, high = axes.get_xlim()
-    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
-    labels = [label.get_text() for label in axes.get_xticklabels()]
-    assert ticks == [20, 50, 100, 200] and {"20", "50", "100", "200"} <= set(labels)
-    assert axes.get_xticks(minor=True).size == 0
-    assert axes.get_ylim()[1] == pytest.approx(0.66)
-
-
 def test_the_legend_names_models_and_kinds():
     figure = production.trade_off({("teacher", "ONNX"): (1, 0.5)}, "ms")
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["teacher", "ONNX"]

@@ -72,12 +72,6 @@ def test_share_bars_are_as_long_as_the_shares_and_end_at_one():
     assert np.allclose(colors, [to_rgb(color) for color in list(CLASS_COLORS.values())[:3]])
 
 
-def test_share_bars_set_the_labels_apart():
-    rows = {"a": [1, 0], "b": [0, 1], "labels": [0.5, 0.5]}
-    ticks = teacher_network.share_bars(rows).axes[0].get_yticks()
-    assert np.allclose(np.diff(ticks), [1.0, 1.5])
-
-
 @pytest.mark.parametrize(
     ("shares", "names", "message"),
     [
