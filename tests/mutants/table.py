@@ -109,14 +109,14 @@ MUTANTS = tuple(
         ),
         (
             "a loss over probabilities is accepted",
-            LOSSES,
+            "kdlib/_loss_arguments.py",
             'loss.get_config().get("from_logits") is False',
             'loss.get_config().get("from_logits") == "no"',
             "test_distiller.py::test_compile_refuses_what_would_be_silently_wrong",
         ),
         (
             "a string for a loss is accepted",
-            LOSSES,
+            "kdlib/_loss_arguments.py",
             "if isinstance(loss, str):",
             "if isinstance(loss, bytes):",
             "test_distiller.py::test_compile_refuses_what_would_be_silently_wrong",
