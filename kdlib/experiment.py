@@ -154,7 +154,7 @@ class Experiment:
         yield "others, and compare with kdlib.metrics.paired_difference, before you believe it."
 
 
-def run(split, teacher, chosen=None, alpha=0.1, temperature=2.0, seed=0, verbose=1):
+def run(split, teacher, chosen=None, alpha=0.1, temperature=1.0, seed=0, verbose=1):
     """Train a student from scratch and a distilled student alike, and judge both on test patches.
 
     Parameters
@@ -169,7 +169,7 @@ def run(split, teacher, chosen=None, alpha=0.1, temperature=2.0, seed=0, verbose
     alpha, temperature : float
         Weight of the loss on the labels, and T, as for :class:`kdlib.distiller.Distiller`.
     seed : int
-        Decides the first weights, the crops and the dropout of both students.
+        Decides the initial weights, the crops and the dropout of both students.
     verbose : {0, 1, 2}
         0 shows no progress, 1 a bar for each student, 2 a line for each epoch.
 
