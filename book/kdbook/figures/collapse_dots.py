@@ -17,7 +17,6 @@ def seed_dots(panels, collapsed, log=()):
     - ``collapsed``: dict of str to sequence of bool. For each setting and seed, whether the
       training collapsed: drawn as a cross, not a dot.
     - ``log``: sequence of str. The panels whose axis is logarithmic.
-    - ``ValueError`` if there is nothing to draw, or a setting has not as many values as flags.
 
     >>> figure = seed_dots({"gradient": {"a": [0.1, 0.2], "b": [1, 2]}},
     ...                    {"a": [False, True], "b": [False, False]})

@@ -16,7 +16,6 @@ def learning_curves(panels, ylabel, references=None):
     - ``ylabel``: what is drawn upwards, with its unit.
     - ``references``: dict of str to float. Values to compare with in all panels, such as
       ``{"constant predictor": 0.11}``.
-    - ``ValueError`` if there is no panel, or a panel or curve is empty.
 
     >>> figure = learning_curves({"validation": {"teacher": [0.3, 0.5, 0.6]}}, "mean IoU")
     >>> figure.axes[0].get_title(loc="left")
@@ -58,7 +57,6 @@ def reliability_diagram(curves):
 
     - ``curves``: dict of str to kdlib.metrics.Reliability. Model name, and its curve from
       :func:`kdlib.metrics.reliability_curve`.
-    - ``ValueError`` if there are no curves.
 
     >>> from kdlib.metrics import reliability_curve
     >>> curve = reliability_curve([0, 1], [[0.9, 0.1], [0.8, 0.2]])
@@ -94,7 +92,6 @@ def paired_differences(pairs, xlabel):
       such as "distilled − from scratch", and the two lists of scores, seed by seed.
     - ``xlabel``: what the difference is of, with its unit.
     - Returns a figure: a point for each seed, and below them the mean with its 95 % interval.
-    - ``ValueError`` if there are no pairs, or a pair has fewer than two seeds.
 
     >>> figure = paired_differences({"B − A": ([0.52, 0.51], [0.50, 0.50])}, "mean IoU")
     >>> len(figure.axes)

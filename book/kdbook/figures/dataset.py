@@ -24,7 +24,6 @@ def pictures(panels, columns=2, height=None, title=""):
     - ``columns``: pictures in a row.
     - ``height``: of a row, in inches. By default so that a square picture fills it.
     - ``title``: stands above all.
-    - ``ValueError`` if there is no picture.
 
     >>> figure = pictures([("black", np.zeros((4, 4, 3), np.uint8))], columns=1)
     >>> len(figure.axes)

@@ -23,7 +23,6 @@ def soft_targets(images, probabilities, missing, titles):
     - ``probabilities``: array of float, shape (n, n_classes). The soft target of each image.
     - ``missing``: the class whose bar is set apart.
     - ``titles``: sequence of str. One for each image, from the top down.
-    - ``ValueError`` if there is no image, or images, probabilities and titles differ in number.
 
     >>> figure = soft_targets(np.zeros((1, 8, 8)), [[0.1, 0.9]], missing=0, titles=["a 1"])
     >>> [text.get_text() for text in figure.axes[1].texts]
@@ -71,8 +70,6 @@ def leads(panels, offsets, missing):
     - ``missing``: the digit, for the labels.
     - Returns a figure: one panel for each model, on one scale. The dashed line is where the class
       wins without a correction, the solid one where it wins with it.
-    - ``ValueError`` if there is no panel, a panel has no images of one kind, or an offset is
-      missing.
 
     >>> figure = leads({"student": ([0.5, 1.0], [4.0, 5.0])}, {"student": 2.0}, missing=3)
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
@@ -112,7 +109,6 @@ def temperature_sweep(temperatures, curves, ylabel, references=None):
       Each seed is a small dot, their mean the curve.
     - ``ylabel``: what the score is.
     - ``references``: dict of str to float. Scores that know no temperature, as horizontal lines.
-    - ``ValueError`` if there is no curve, or one has not a value for each temperature.
 
     >>> figure = temperature_sweep([1, 4], {"distilled student": [[0.6, 0.9]]}, "recall")
     >>> figure.axes[0].get_xlabel()
@@ -151,7 +147,6 @@ def by_digit(values, xlabel, reference=None):
       scores, 0 to 1.
     - ``xlabel``: what the score is.
     - ``reference``: tuple of str and float. Name and value of a vertical line.
-    - ``ValueError`` if there is no model, or the models differ in their number of digits.
 
     >>> figure = by_digit({"distilled student": [[0.8, 0.9], [0.7, 0.9]]}, "recall")
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]

@@ -16,8 +16,6 @@ def loss_parts(runs):
       :class:`kdlib.recipes.FairCurves`: for "training", "validation" or both a list with what
       ``evaluate`` gave after each epoch.
     - Returns a figure: training patches with a dashed line, validation patches with a solid one.
-    - ``ValueError`` if there are no runs, a run has neither set, or an epoch lacks a
-      part.
 
     >>> curves = {"validation": [dict.fromkeys(PARTS, 1.0), dict.fromkeys(PARTS, 0.5)]}
     >>> figure = loss_parts({"distilled student": curves})
@@ -63,7 +61,6 @@ def moving_teacher(held, moving, moving_from_original):
     - ``moving_from_original``: sequence of float. The same student, measured against the teacher as
       it was before the first step.
     - Returns a figure: one logarithmic panel with three lines, named in the legend.
-    - ``ValueError`` if a line is empty, or the three differ in length.
 
     >>> figure = moving_teacher([1.0, 0.6], [1.0, 0.1], [1.0, 0.9])
     >>> len(figure.axes[0].lines)

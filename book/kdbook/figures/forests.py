@@ -26,7 +26,6 @@ def forest(rows, scores, names=None, columns=2):
     - ``columns``: panels side by side.
     - Returns a figure: in each panel a dot for each seed, and the mean with its 95 % interval: a
       filled diamond if the interval is on one side of 0, a hollow one if it is not.
-    - ``ValueError`` if there is no such score, or an arm has no interval in it.
 
     >>> from kdlib.metrics import paired_difference
     >>> from kdbook.study.arm_table import Row
@@ -103,7 +102,6 @@ def strips(groups, xlabel):
     - ``xlabel``: what the values are.
     - Returns a figure: a row for each name, in the colour and with the marker of that model: the
       name up to its first comma, as in "teacher, few labels".
-    - ``ValueError`` if there is no row, or a row has no finite number.
 
     >>> figure = strips({"10 % of the labels": {"teacher": [0.6, 0.5]}}, "mean IoU")
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]

@@ -18,7 +18,6 @@ def maps(images, values, boundaries, titles, label, highest):
     - ``titles``: sequence of str. One an image.
     - ``label``: what the values are, with their unit.
     - ``highest``: the end of the colour scale, above 0: that of all maps.
-    - ``ValueError`` if there is no image, or a shape does not fit.
 
     >>> one = np.zeros((4, 4))
     >>> figure = maps([np.zeros((4, 4, 3), np.uint8)], [one], [one > 0], ["a"], "nats", 1.0)
@@ -52,7 +51,6 @@ def within(distances, shares, reference):
     - ``shares``: dict of str to sequence of float. A line each, from 0 to 1.
     - ``reference``: sequence of float. The share of the pixels: a dashed line. What follows it does
       not mind the boundaries.
-    - ``ValueError`` if a line has another length than the distances, or leaves 0 to 1.
 
     >>> figure = within([0, 1], {"entropy": [0.5, 0.9]}, [0.2, 0.4])
     >>> [line.get_label() for line in figure.axes[0].lines]

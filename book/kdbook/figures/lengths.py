@@ -19,7 +19,6 @@ def gain_against_length(runs, baseline, passes, references=None):
     - ``passes``: float. How often a step goes over the training images: crops × their size, divided
       by all pixels.
     - ``references``: dict of str to float. Scores to compare with, such as the teacher's.
-    - ``ValueError`` if the baseline is missing, alone, or has not the lengths or seeds of an arm.
 
     >>> runs = {"student from scratch": {1000: [0.41, 0.43], 3000: [0.50, 0.51]},
     ...         "distilled student": {1000: [0.40, 0.43], 3000: [0.53, 0.55]}}

@@ -17,7 +17,6 @@ def marked_pixels(image, places, reach=16):
       ``reach`` away from the border.
     - ``reach``: how many pixels to each side of a marked one its close-up shows.
     - Returns a figure: the image above, lettered A, B, ..., and the close-ups in a row below it.
-    - ``ValueError`` if there is no place, or one is too close to the border.
 
     >>> import numpy as np
     >>> image = np.zeros((64, 64, 3), np.uint8)

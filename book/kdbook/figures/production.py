@@ -16,7 +16,6 @@ def trade_off(points, xlabel, references=None):
     - ``xlabel``: what the cost is, with its unit. The quality is the mean IoU.
     - ``references``: dict of str to float. Dashed lines: a quality that is had for nothing, such as
       the constant predictor's.
-    - ``ValueError`` if there is no point, or a cost is not above 0.
 
     >>> figure = trade_off({("teacher", "ONNX"): (7.8, 0.66)}, "megabytes")
     >>> figure.axes[0].get_xlabel()

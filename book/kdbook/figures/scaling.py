@@ -17,7 +17,6 @@ def step_costs(rows, xlabel="times a step of the student alone"):
       down, and in which setting: the cost, and the ends of its interval, all above 0.
     - Returns a figure: a scale of powers, a colour and a marker for each setting, and a dashed line
       at 1.
-    - ``ValueError`` if there is no row, or a number is not above 0.
 
     >>> figure = step_costs({"cached": {"float32": (1.1, 1.0, 1.2)}})
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
@@ -55,7 +54,6 @@ def power_laws(panels, ylabel):
     - ``ylabel``: what the costs are, with the unit.
     - Returns a figure: one panel beside the other on one scale upwards. A line has the slope given,
       and goes through the geometric mean of its points.
-    - ``ValueError`` if there is no panel, or a size or cost is not above 0.
 
     >>> figure = power_laws({"pixels": {"student": ([1, 2, 4], [3, 6, 12], 1.0)}}, "seconds")
     >>> figure.axes[0].get_xlabel()
@@ -91,7 +89,6 @@ def in_time(curves, references=None):
       had by then.
     - ``references``: dict of str to float. Dashed lines, such as the constant predictor's.
     - Returns a figure: a thin line for each seed, a thick one for their mean.
-    - ``ValueError`` if there is no curve, or a number of looks is not that of the seconds.
 
     >>> figure = in_time({"online": ([10, 20], [[0.3, 0.4], [0.2, 0.4]])})
     >>> figure.axes[0].get_xlabel()

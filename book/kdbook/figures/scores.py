@@ -15,7 +15,6 @@ def class_bars(values, class_names, xlabel, baseline=None):
     - ``xlabel``: what the score is, for example "IoU".
     - ``baseline``: array of float, shape (n_classes,). Score of the constant predictor, as a line
       across the bars of the class.
-    - ``ValueError`` if there are no models, or a model has not one value per class.
 
     >>> figure = class_bars({"teacher": [0.5, 0.8]}, ["Road", "Water"], "IoU", [0.0, 0.3])
     >>> figure.axes[0].get_xlabel()
@@ -53,7 +52,6 @@ def confusion_matrices(matrices, class_names):
       rows too.
     - Returns a figure: a row for each true class, with its share that was predicted as each class
       in percent and the number of pixels below it.
-    - ``ValueError`` if there is no matrix, or one does not fit the names.
 
     >>> figure = confusion_matrices({"teacher": [[3, 1], [0, 4]]}, ["Road", "Water"])
     >>> [text.get_text() for text in figure.axes[0].texts]

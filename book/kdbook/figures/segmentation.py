@@ -26,8 +26,6 @@ def gallery(images, labels, predictions, compare=None, void_class=None, titles=N
       share of pixels that is right.
     - ``titles``: sequence of str. A line above each patch, such as its place.
     - ``palette``: kdlib.data.Palette. Names and colours of other classes than those of the book.
-    - ``ValueError`` if there is nothing to show, shapes do not fit, or ``compare`` names an unknown
-      model.
 
     >>> image, label = np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 8, 8), np.uint8)
     >>> figure = gallery(image, label, {"teacher": label, "control": label + 1})

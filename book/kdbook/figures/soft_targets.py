@@ -22,8 +22,6 @@ def probability_bars(panels, class_names=None, columns=2, title=""):
       all six.
     - ``columns``: panels in a row. Two can still be read on a phone.
     - ``title``: stands above all panels.
-    - ``ValueError`` if there is no panel, a name is unknown, or a panel has another number of
-      classes.
 
     >>> figure = probability_bars({"the label": [0, 1, 0], "the teacher": [0.1, 0.8, 0.1]},
     ...                           class_names=["Land", "Road", "Water"])
@@ -48,7 +46,6 @@ def temperature_frame(logits, temperature, class_names=None):
     - ``logits``: array_like. One logit a class.
     - ``temperature``: T > 0.
     - ``class_names``: sequence of str. As for :func:`probability_bars`.
-    - ``ValueError`` if T is not positive, or names and logits do not match.
 
     >>> figure = temperature_frame([6, 2, -1], 4, class_names=["Road", "Land", "Water"])
     >>> figure.axes[0].get_title()
@@ -67,7 +64,6 @@ def gradient_bars(panels, class_names=None, columns=2, title=""):
       logits, one number a class.
     - ``class_names``: sequence of str. As for :func:`probability_bars`.
     - ``columns``, ``title``: as for :func:`probability_bars`.
-    - ``ValueError`` as for :func:`probability_bars`.
 
     >>> figure = gradient_bars({"a teacher": [0.2, -0.2, 0]}, ["Road", "Land", "Water"])
     >>> [text.get_text() for text in figure.axes[0].texts]

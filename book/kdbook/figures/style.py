@@ -227,7 +227,6 @@ def show(figure, alt):
       nothing shows it a second time.
     - ``alt``: what the figure shows and what is to be seen in it, in a sentence or two. Screen
       readers read it aloud, and it stands in for the picture where that cannot be shown.
-    - ``ValueError`` if the description is missing or blank.
 
     >>> figure, axes = new_figure(height=2.0)
     >>> show(figure, alt=" ")

@@ -22,7 +22,6 @@ def heat_map(alphas, temperatures, means, framed, least, label):
       from the best.
     - ``least``: how far two means must be apart to be told apart: the bar beside the scale.
     - ``label``: what the means are.
-    - ``ValueError`` if the shapes do not fit, or there is no mean to draw.
 
     >>> means = np.array([[0.40, 0.42]])
     >>> figure = heat_map([0.0], [1.0, 2.0], means, means > 0.41, 0.01, "mean IoU")
@@ -59,7 +58,6 @@ def profiles(temperatures, lines, half, references, ylabel):
       means; NaN where nothing is recorded.
     - ``half``: half the width of the interval of a mean.
     - ``references``: dict of str to float. Scores that do not depend on T.
-    - ``ValueError`` if there is no line.
 
     >>> figure = profiles([1, 2], {"α = 0": [0.4, 0.5]}, 0.01, {"labels alone": 0.42}, "mean IoU")
     >>> figure.axes[0].get_xscale()

@@ -17,7 +17,6 @@ def unet_diagram(model):
     - ``model``: as :func:`kdlib.unet.unet` builds it: with layers c1 to c5, u6 to u9 and logits.
     - Returns a figure: a box for each block. The more filters, the wider; the smaller its image,
       the lower it lies and the shorter it is.
-    - ``ValueError`` if the model lacks one of the layers.
 
     >>> from kdlib.unet import unet
     >>> figure = unet_diagram(unet((2, 4, 8, 16, 32)))
@@ -95,8 +94,6 @@ def share_bars(shares, class_names=None):
       down, and the share of each class, 0 to 1. "labels" is set apart from the others.
     - ``class_names``: sequence of str. Names among :data:`kdbook.figures.CLASS_COLORS`, by default
       its first classes.
-    - ``ValueError`` if there is no row, or the shares of one do not fit the names or do not sum to
-      1.
 
     >>> figure = share_bars({"epoch 1": [0, 1], "labels": [0.25, 0.75]}, ["Road", "Land"])
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]

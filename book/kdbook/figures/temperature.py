@@ -54,7 +54,6 @@ def log_probability_lines(logits, temperatures, class_names=None, title=""):
     - ``class_names``: sequence of str. Names among :data:`kdbook.figures.CLASS_COLORS`; by default
       all six.
     - ``title``: stands above the figure.
-    - ``ValueError`` if names and logits do not match, or a temperature is not positive.
 
     >>> figure = log_probability_lines([6, 2, -1], [1, 4], ["Road", "Land", "Water"])
     >>> [line.get_xydata().shape for line in figure.axes[0].lines]

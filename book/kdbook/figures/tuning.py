@@ -26,7 +26,6 @@ def halving(curves, stopped, rungs):
     - ``stopped``: sequence of int. The epoch at which each was stopped.
     - ``rungs``: sequence of int. The epochs at which there was a cut.
     - Returns a figure: what was trained as lines, and what it would have become dotted.
-    - ``ValueError`` if there are no curves, or not an epoch for each.
 
     >>> figure = halving(np.array([[0.1, 0.2], [0.0, 0.3]]), [2, 1], [1])
     >>> len(figure.axes[0].lines)
@@ -56,7 +55,6 @@ def anytime(panels, ylabel):
     - ``panels``: dict of str to dict of str to (array, array, array). Title of each panel, and in
       it the name of a search with mean, low and high end after each epoch, as
       :func:`kdbook.tune.replay.interval` returns them.
-    - ``ValueError`` if there is no panel, or an empty one.
 
     >>> rise = np.array([0.1, 0.2])
     >>> figure = anytime({"all": {"random search": (rise, rise, rise)}}, "mean IoU")

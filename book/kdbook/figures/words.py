@@ -31,7 +31,6 @@ def next_words(words, panels, xlabel="probability of the next word"):
     - ``words``: sequence of str. From the top down.
     - ``panels``: dict of str to array of float, shape (words,). Who says it, and the probabilities,
       0 to 1.
-    - ``ValueError`` if nobody says anything, or somebody not one number for each word.
 
     >>> figure = next_words(["dog", "cow"], {"truth": [0.7, 0.3]})
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
@@ -60,7 +59,6 @@ def worth(curves, ylabel="excess over the truth (nats a word)"):
     - ``curves``: dict of str to dict of int to array of float. What they are taught, and for each
       number of sentences the excess of each seed, above 0.
     - Returns a figure: a small dot for each seed, a line through their geometric means.
-    - ``ValueError`` if there is no curve, or an excess is not above 0.
 
     >>> figure = worth({"sampled words": {50: [1.5, 1.3], 200: [0.5]}})
     >>> figure.axes[0].get_xlabel()
@@ -94,7 +92,6 @@ def along_a_sentence(curves, ylabel):
     """Draw a number for each place of a sentence: the mean over seeds, and each seed thinly.
 
     - ``curves``: dict of str to array of float, shape (seeds, places).
-    - ``ValueError`` if there is no curve, or they differ in their number of places.
 
     >>> figure = along_a_sentence({"own text": [[0.1, 0.2], [0.1, 0.3]]}, "nats")
     >>> [float(tick) for tick in figure.axes[0].get_xticks()]
