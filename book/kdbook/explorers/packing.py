@@ -13,11 +13,7 @@ _LONGEST = 32
 
 
 def class_colors():
-    """Return the part that most data begin with: names and colours of the classes, in order.
-
-    >>> class_colors()["classes"][:3]
-    ['Building', 'Land', 'Road']
-    """
+    """Return the part that most data begin with: names and colours of the classes, in order."""
     return {"classes": list(CLASS_COLORS), "colors": list(CLASS_COLORS.values())}
 
 
@@ -43,11 +39,7 @@ def pack(labels):
 
 
 def unpack(text, side):
-    """Return what :func:`pack` packed: uint8, shape (height, side).
-
-    >>> unpack("IoA=", 2).tolist()
-    [[1, 1], [1, 4]]
-    """
+    """Return what :func:`pack` packed: uint8, shape (height, side)."""
     runs = np.frombuffer(base64.b64decode(text), np.uint8)
     return np.repeat(runs >> 5, (runs & 31) + 1).reshape(-1, side)
 

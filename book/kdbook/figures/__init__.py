@@ -1,8 +1,8 @@
 """Figures of the book. Each function returns a figure; :func:`show` puts it on the page.
 
 A chapter imports this package alone: its modules come with it, as ``figures.curves``. Here: all
-that draws. Not here: what computes the numbers that are drawn. What cannot be drawn, such as no row,
-or rows of different lengths, is a ``ValueError`` that says so.
+that draws. Not here: what computes the numbers that are drawn. What cannot be drawn, such as no
+row, or rows of different lengths, is a ``ValueError`` that says so.
 """
 
 from kdbook import _extra  # noqa: F401 first: it names what is not installed

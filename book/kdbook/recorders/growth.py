@@ -92,11 +92,7 @@ PLAN = Plan("growth", (*SERIES, Caches()), seeds=(0,))
 
 
 class Exponent(NamedTuple):
-    """The slope of a line through points on logarithmic scales, with the ends of its interval.
-
-    >>> Exponent(1.0, 0.9, 1.1).high
-    1.1
-    """
+    """The slope of a line through points on logarithmic scales, with the ends of its interval."""
 
     value: float
     low: float

@@ -11,11 +11,7 @@ from typing import NamedTuple
 
 
 class Rung(NamedTuple):
-    """One step of a bracket: so many configurations, each trained up to so many epochs.
-
-    >>> Rung(8, 1).epochs
-    1
-    """
+    """One step of a bracket: so many configurations, each trained up to so many epochs."""
 
     configurations: int
     epochs: int

@@ -18,13 +18,7 @@ from kdlib.data import VOID
 
 
 class Spent(Exception):
-    """The budget of a search is used up.
-
-    >>> raise Spent
-    Traceback (most recent call last):
-    ...
-    kdbook.tune.replay.Spent
-    """
+    """The budget of a search is used up."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -74,19 +74,12 @@ def study(folder, problem=None, url=None):
 
 
 def count(found, states):
-    """Return how many trials of a search are in one of some states.
-
-    >>> count(optuna.create_study(), DONE)
-    0
-    """
+    """Return how many trials of a search are in one of some states."""
     return len(found.get_trials(deepcopy=False, states=states))
 
 
 def take_up(found):
-    """Mark the trials of dead workers as failed, and put their configurations in the queue.
-
-    >>> take_up(optuna.create_study())  # in memory: nobody can have died
-    """
+    """Mark the trials of dead workers as failed, and put their configurations in the queue."""
     with _no_warnings():
         optuna.storages.fail_stale_trials(found)
 
