@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 
 from kdlib import runtime
-from kdlib.data.download import fetch
+from kdlib.data._download import fetch
+from kdlib.data._integrity import root, verify
 from kdlib.data.folder import read_folder
-from kdlib.data.integrity import root, verify
 
 CREDIT = (
     "Semantic segmentation of aerial imagery: Mohammed Bin Rashid Space Centre and "

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from kdlib.data._matching import list_pairs, same_names
 from kdlib.data.classes import DUBAI_PALETTE
 from kdlib.data.image_file import mask, picture
 from kdlib.data.imageset import ImageSet
-from kdlib.data.matching import list_pairs, same_names
 from kdlib.data.palette import UnknownColours
 
 _PARTS = 9

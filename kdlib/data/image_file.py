@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, ImageOps
 
-from kdlib.data.image_layout import Refused, layout_of, opened
+from kdlib.data._image_layout import Refused, layout_of, opened
 from kdlib.data.palette import UnknownColours
 
 

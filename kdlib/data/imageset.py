@@ -6,9 +6,9 @@ import hashlib
 
 import numpy as np
 
+from kdlib.data._shared_pixels import shared_pixels
 from kdlib.data.classes import DUBAI_PALETTE
 from kdlib.data.palette import Palette
-from kdlib.data.shared_pixels import shared_pixels
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

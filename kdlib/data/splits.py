@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
+from kdlib.data._shared_pixels import check_apart, equal_patches
 from kdlib.data.ground import touches
 from kdlib.data.palette import OF_THE_PALETTE
 from kdlib.data.patches import Patches, class_shares
-from kdlib.data.shared_pixels import check_apart, equal_patches
 
 TEST_PARTS = (3, 9)
 """Parts of every tile that are the test set in the split by image: fixed and published."""
@@ -66,7 +66,7 @@ def split(patches, image_set, by="image", held_out_tile=None, seed=0):
         If ``by`` is unknown, the tile is missing or not among the patches, a part of the split
         would be empty, because there are too few images, or, but for "patch", an image shows pixels
         of an image in another part: a copy, a cut-out, a mosaic. Where places on the ground are
-        known, they decide instead. See :func:`kdlib.data.shared_pixels.shared_pixels`.
+        known, they decide instead. See ``kdlib.data._shared_pixels``.
 
     Examples
     --------

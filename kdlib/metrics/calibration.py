@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from kdlib.metrics.validation import check_range, checked_ids
+from kdlib.metrics._validation import check_range, checked_ids
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from kdlib.metrics.validation import checked_ids
+from kdlib.metrics._validation import checked_ids
 from kdlib.softening import as_numbers
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from kdlib.metrics.validation import (
+from kdlib.metrics._validation import (
     check_classes,
     check_range,
     check_same_shape,

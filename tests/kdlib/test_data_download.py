@@ -16,7 +16,9 @@ import pytest
 import requests
 
 from kdlib import data
-from kdlib.data import download, dubai, integrity
+from kdlib.data import _download as download
+from kdlib.data import _integrity as integrity
+from kdlib.data import dubai
 
 from . import tiny_dubai
 

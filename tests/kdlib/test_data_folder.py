@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from kdlib.data import PALETTE, ImageSet, read_folder, read_image, synthetic, write_folder
-from kdlib.data.matching import list_pairs
+from kdlib.data._matching import list_pairs
 
 from . import tiny_dubai
 

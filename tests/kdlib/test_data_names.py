@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from kdlib import data
-from kdlib.data.integrity import root
+from kdlib.data._integrity import root
 
 PALETTE = data.Palette({"a": "red", "b": "blue"}, void="b")
 RNG = np.random.default_rng(0)

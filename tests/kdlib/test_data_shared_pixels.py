@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from kdlib import data
-from kdlib.data.shared_pixels import shared_pixels
+from kdlib.data._shared_pixels import shared_pixels
 
 PALETTE = data.Palette({"a": "red", "b": "blue"})
 

@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from kdlib import runtime
-from kdlib.data import PALETTE, integrity
+from kdlib.data import PALETTE, _integrity
 
 
 def real_folder():
     """Return the folder of the real data, or skip the test where there is none."""
     if runtime.dubai_dir() is None:
         pytest.skip("needs the Dubai images: set KD_DUBAI_DIR")
-    return integrity.root(runtime.dubai_dir())
+    return _integrity.root(runtime.dubai_dir())
 
 
 def write(folder, tiles=(1, 2)):

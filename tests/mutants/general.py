@@ -40,7 +40,7 @@ TESTS = {
     "kdlib/metrics/confusion.py": (*METRICS, *map(FUZZ.format, ("confusion_matrix", "scores"))),
     "kdlib/metrics/calibration.py": (*METRICS, FUZZ.format("calibration")),
     "kdlib/metrics/comparison.py": (*METRICS, FUZZ.format("agreement")),
-    "kdlib/metrics/validation.py": (*METRICS, FUZZ.format("confusion_matrix")),
+    "kdlib/metrics/_validation.py": (*METRICS, FUZZ.format("confusion_matrix")),
     "kdlib/metrics/keras_metrics.py": ("test_metrics_keras.py",),
     "kdlib/data/patches.py": (
         "test_data_patches.py",

@@ -261,7 +261,7 @@ MUTANTS = tuple(
         ),
         (
             "images paired with the masks of other tiles",
-            "kdlib/data/matching.py",
+            "kdlib/data/_matching.py",
             "[(*key, images[key], masks[key]) for key in sorted(images)]",
             "[(*key, images[key], mask) for key, mask in "
             "zip(sorted(images), sorted(masks.values()), strict=True)]",

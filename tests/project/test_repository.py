@@ -167,7 +167,6 @@ def test_chapters_rename_nothing_of_ours():
 
 # They need the photographs, the network or a training, or write into the library itself.
 WITHOUT_EXAMPLE = {
-    "kdlib.data.download.fetch",
     "kdlib.data.dubai.folder",
     "kdlib.data.dubai.load",
 }

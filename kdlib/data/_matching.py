@@ -19,11 +19,7 @@ _SYSTEM |= {"thumbs.db", "desktop.ini", "system volume information"}
 
 
 def is_hidden(name):
-    """Tell whether systems and programs gave a file or folder its name, and no person did.
-
-    >>> [is_hidden(name) for name in (".ipynb_checkpoints", "__MACOSX", "@eaDir", "7.png")]
-    [True, True, True, False]
-    """
+    """Tell whether systems and programs gave a file or folder its name, and no person did."""
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
@@ -79,13 +75,6 @@ def list_pairs(folder):
     - ``FileNotFoundError`` if the folder is missing or has no images, or an image has no mask or a
       mask no image.
     - ``ValueError`` if two files have the same numbers.
-
-    >>> import tempfile
-    >>> from kdlib.data import synthetic, write_folder
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_folder(synthetic.city(n_images=1, size=32), folder)
-    ...     [(tile, part, image.name, mask.name) for tile, part, image, mask in list_pairs(folder)]
-    [(1, 1, 'image_part_001.jpg', 'image_part_001.png')]
     """
     folder, skipped = Path(folder), {}
     if not folder.is_dir():
@@ -123,13 +112,6 @@ def image_files(folder, skipped):
 
     - ``skipped``: dict of str to list of path. What is passed over is added, by the reason.
     - Returns list of pathlib.Path.
-
-    >>> import tempfile
-    >>> folder, skipped = Path(tempfile.mkdtemp()), {}
-    >>> for name in ("1.PNG", "notes.txt", "._1.png"):
-    ...     (folder / name).touch()
-    >>> [path.name for path in image_files(folder, skipped)], len(skipped)
-    (['1.PNG'], 2)
     """
 
     def enter(place, above):

@@ -4,7 +4,7 @@ import hashlib
 import importlib.resources
 from pathlib import Path
 
-from kdlib.data.matching import is_hidden
+from kdlib.data._matching import is_hidden
 
 REMEDY = (
     "Set KD_DUBAI_DIR to a folder that holds the data set, or use load('city'), which needs none."
@@ -16,9 +16,6 @@ def manifest():
     """Give the SHA-256 of every file of the data set, by its path within the folder.
 
     - Returns dict of str to str: 145 entries: 72 images, 72 masks and classes.json.
-
-    >>> len(manifest())
-    145
     """
     text = importlib.resources.files("kdlib.data").joinpath("SHA256SUMS").read_text("utf-8")
     pairs = (line.split("  ", maxsplit=1) for line in text.splitlines())
@@ -29,12 +26,6 @@ def root(folder):
     """Find the folder that holds "Tile 1": the folder itself, or one in it, as Kaggle packs it.
 
     - ``FileNotFoundError`` if there is none.
-
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> (folder / "Semantic segmentation dataset" / "Tile 1").mkdir(parents=True)
-    >>> root(folder).name
-    'Semantic segmentation dataset'
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -54,12 +45,6 @@ def verify(folder):
     - ``folder``: the folder of the tiles, as :func:`root` finds it.
     - ``FileNotFoundError`` if files are missing; the message counts them and names the first.
     - ``ValueError`` if files differ; likewise.
-
-    >>> import tempfile
-    >>> verify(tempfile.mkdtemp())
-    Traceback (most recent call last):
-    ...
-    FileNotFoundError: the Dubai images: 145 of 145 files are missing from ...
     """
     folder, expected = Path(folder), manifest()
     missing = [name for name in expected if not (folder / name).is_file()]

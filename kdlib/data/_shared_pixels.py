@@ -61,9 +61,6 @@ def check_apart(image_set, part_of):
     - ``part_of``: dict of int to str. The part of each image, by its number. Those that are missing
       are in none.
     - ``ValueError`` if there are some. The message names them all.
-
-    >>> from kdlib.data import synthetic
-    >>> check_apart(synthetic.city(n_images=2, size=64), {0: "train", 1: "test"})
     """
     found = [
         " and ".join(f"{image_set.title(number)} ({part_of[number]})" for number in pair)

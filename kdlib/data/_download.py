@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from kdlib.data.integrity import REMEDY, manifest, root, verify
+from kdlib.data._integrity import REMEDY, manifest, root, verify
 
 HANDLE = "humansintheloop/semantic-segmentation-of-aerial-imagery"
 """Name of the data set on Kaggle."""

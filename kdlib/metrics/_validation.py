@@ -6,11 +6,7 @@ from kdlib.softening import as_numbers
 
 
 def checked_ids(ids, name):
-    """Return class ids as an array, after checking that they are integers.
-
-    >>> checked_ids([0, 1], "labels")
-    array([0, 1])
-    """
+    """Return class ids as an array, after checking that they are integers."""
     ids = np.asarray(ids)
     if ids.size == 0:
         raise ValueError(f"{name} are empty (shape {ids.shape}); expected at least one pixel.")
@@ -23,13 +19,7 @@ def checked_ids(ids, name):
 
 
 def check_same_shape(labels, predictions):
-    """Refuse predictions of another shape than the labels, and name the likely reason.
-
-    >>> check_same_shape(np.zeros((2, 3)), np.zeros((2, 3, 6)))
-    Traceback (most recent call last):
-    ...
-    ValueError: labels have shape (2, 3) and predictions (2, 3, 6); expected the same: np.argmax...
-    """
+    """Refuse predictions of another shape than the labels, and name the likely reason."""
     if labels.shape == predictions.shape:
         return
     scores_came = predictions.ndim == labels.ndim + 1 and predictions.shape[:-1] == labels.shape
@@ -41,11 +31,7 @@ def check_same_shape(labels, predictions):
 
 
 def checked_weights(sample_weight, shape):
-    """Return sample weights as float64, one for each pixel, all 0 or more.
-
-    >>> checked_weights([0, 1], (2,))
-    array([0., 1.])
-    """
+    """Return sample weights as float64, one for each pixel, all 0 or more."""
     weights = as_numbers(sample_weight, "sample_weight")
     if weights.shape != shape:
         raise ValueError(
@@ -58,15 +44,7 @@ def checked_weights(sample_weight, shape):
 
 
 def check_classes(n_classes, void_class):
-    """Refuse what is no number of classes, or no class id.
-
-    Examples
-    --------
-    >>> check_classes(1, None)
-    Traceback (most recent call last):
-    ...
-    ValueError: n_classes is 1; expected a whole number from 2 up.
-    """
+    """Refuse what is no number of classes, or no class id."""
     if isinstance(n_classes, bool) or not isinstance(n_classes, (int, np.integer)) or n_classes < 2:
         raise ValueError(f"n_classes is {n_classes!r}; expected a whole number from 2 up.")
     if void_class is not None and not isinstance(void_class, (int, np.integer)):
@@ -74,13 +52,7 @@ def check_classes(n_classes, void_class):
 
 
 def check_range(ids, n_classes, name, void_class):
-    """Refuse ids outside the classes, and list the first of them.
-
-    >>> check_range(np.array([0, 7]), 6, "labels", void_class=5)
-    Traceback (most recent call last):
-    ...
-    ValueError: labels hold [7]; expected ids from 0 to 5 or the void class 5. ...
-    """
+    """Refuse ids outside the classes, and list the first of them."""
     outside = np.unique(ids[(ids < 0) | (ids >= n_classes)])
     if outside.size:
         void = "" if void_class is None else f" or the void class {void_class}"

@@ -18,19 +18,11 @@ _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, s
 
 
 class Refused(ValueError):
-    """A file that cannot be read without a guess or a loss.
-
-    >>> issubclass(Refused, ValueError)
-    True
-    """
+    """A file that cannot be read without a guess or a loss."""
 
 
 class Layout(typing.NamedTuple):
-    """Bits a channel, the kind of its numbers, and for grey files what 0 means.
-
-    >>> Layout(16, grey=True).deep, Layout(8, "signed integers", grey=True).deep, Layout(1).deep
-    (True, True, False)
-    """
+    """Bits a channel, the kind of its numbers, and for grey files what 0 means."""
 
     bits: int
     numbers: str = _NUMBERS[1]
@@ -53,13 +45,6 @@ def layout_of(path, title):
     - ``title``: what messages call it.
     - ``FileNotFoundError``, ``ValueError`` as :func:`opened`; also if the file has several pages,
       or bands beyond colours and alpha.
-
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> path = Path(tempfile.mkdtemp()) / "numbers.png"
-    >>> Image.new("I;16", (3, 2)).save(path)
-    >>> str(layout_of(path, "numbers.png"))
-    '16-bit unsigned integers'
     """
     with _explained(path, title):
         if pages := _tiff_pages(path):
@@ -88,13 +73,6 @@ def opened(path, title):
     - ``FileNotFoundError`` if there is no such file.
     - ``ValueError`` if it is empty, no image, damaged, larger than Pillow reads, or of a kind that
       Pillow does not know.
-
-    >>> from pathlib import Path
-    >>> with opened(Path("nowhere.png"), "nowhere.png") as file:
-    ...     file.load()
-    Traceback (most recent call last):
-    ...
-    FileNotFoundError: nowhere.png is missing; expected the path of an image file.
     """
     with _explained(path, title), Image.open(path) as file:
         yield file
