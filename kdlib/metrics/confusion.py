@@ -65,7 +65,7 @@ class Scores:
     predicted_share: np.ndarray
 
 
-def confusion_matrix(labels, predictions, n_classes, sample_weight=None, void_class=None):
+def confusion_matrix(labels, predictions, n_classes, *, sample_weight=None, void_class=None):
     """Count how often each true class was predicted as each class.
 
     Parameters

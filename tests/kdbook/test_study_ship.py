@@ -53,6 +53,24 @@ def test_a_shipped_model_scores_what_was_recorded(bench):
     assert again.mean_iou == pytest.approx(found, abs=1e-6)
 
 
+def test_what_was_chosen_on_validation_images_is_scored_on_the_test_images_once(
+    done, bench, monkeypatch
+):
+    files = [done / "smoke.jsonl", *(done / "work" / "lines").glob("smoke.*.jsonl")]
+    texts = [path.read_text() for path in files]
+    whole = recorded(bench)
+    alone = json.dumps({key: value for key, value in whole.items() if key != "test"})
+    for path, text in zip(files, texts, strict=True):
+        path.write_text(text.replace(json.dumps(whole), alone))
+    assert "test" not in recorded(bench)
+    ship.ship(bench, TEACHER, "teacher", "city")
+    assert recorded(bench) == whole
+    assert models.card("teacher", "city")["scores"]["mean_iou"] > 0
+    monkeypatch.setattr(bench, "score", lambda *_: pytest.fail("it was scored twice"))
+    ship.ship(bench, TEACHER, "teacher", "city")
+    assert [json.loads(path.read_text()) for path in files] == list(map(json.loads, texts))
+
+
 def test_a_class_that_is_never_predicted_has_no_precision(bench):
     line = recorded(bench)
     confusion = [[0] * 6 for _ in range(6)]

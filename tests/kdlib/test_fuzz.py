@@ -186,7 +186,9 @@ def fuzz_confusion_matrix(rng):
     labels, predictions = labelled(rng, 0, 5), labelled(rng)
     n_classes, void = anything(rng, 4, 5), (None, 4, 255, "x", 2.0)[rng.integers(5)]
     weight = None if rng.random() < 0.5 else arrays(rng, (2, 3), 0, 2)
-    found = metrics.confusion_matrix(labels, predictions, n_classes, weight, void)
+    found = metrics.confusion_matrix(
+        labels, predictions, n_classes, sample_weight=weight, void_class=void
+    )
     weights = np.ones(np.shape(labels)) if weight is None else np.asarray(weight, float)
     expected = np.zeros((n_classes, n_classes))
     cells = zip(*(np.ravel(a).tolist() for a in (labels, predictions, weights)), strict=True)

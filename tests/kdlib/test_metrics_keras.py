@@ -33,7 +33,9 @@ def test_equal_to_the_scores_over_batches(name, void, weighted):
         labels, logits, weight = batch(seed, classes=5)
         weight = weight if weighted else None
         metric.update_state(labels, logits, sample_weight=weight)
-        matrix += metrics.confusion_matrix(labels, logits.argmax(axis=-1), 5, weight, void)
+        matrix += metrics.confusion_matrix(
+            labels, logits.argmax(axis=-1), 5, sample_weight=weight, void_class=void
+        )
         assert value(metric) == pytest.approx(getattr(metrics.scores(matrix, void), name), rel=1e-5)
 
 
@@ -151,7 +153,9 @@ def test_in_a_compiled_model_they_equal_the_scores_of_its_predictions(model, pat
         inputs, patches.labels, sample_weight=weight, batch_size=2, verbose=0, return_dict=True
     )
     predictions = metrics.predict_labels(model, patches, batch_size=2)
-    matrix = metrics.confusion_matrix(patches.labels, predictions, 4, weight, void_class=3)
+    matrix = metrics.confusion_matrix(
+        patches.labels, predictions, 4, sample_weight=weight, void_class=3
+    )
     found = metrics.scores(matrix, void_class=3)
     for name in ALL:
         assert logs[name] == pytest.approx(getattr(found, name), rel=1e-5)

@@ -117,6 +117,17 @@ class Record:
             runs.setdefault(run, entry)
         return runs
 
+    def replace(self, entry, other):
+        """Put a line in the place of another, in the gathered record and wherever it was written.
+
+        - ``entry``, ``other``: dict, as :meth:`runs` returns them. The first must be recorded.
+        """
+        before, after = (json.dumps(each) + "\n" for each in (entry, other))
+        for path in (self.gathered, *self.folder.glob(f"{self.plan.name}.*.jsonl")):
+            text = path.read_text(encoding="utf-8") if path.exists() else ""
+            if before in text:
+                put(path, text.replace(before, after).encode())
+
     def gather(self):
         """Write all lines, sorted by arm and seed, into ``PLAN.jsonl``, replacing it at once."""
         lines = self.lines()

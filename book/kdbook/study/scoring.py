@@ -52,7 +52,7 @@ class ValidationCurve(keras.callbacks.Callback):
             divergence = kl_divergence(self.soft, logits, self.temperature)
             self._note("distillation_loss", keras.ops.mean(divergence * counted))
         predicted = logits.argmax(-1)
-        matrix = metrics.confusion_matrix(labels, predicted, len(palette), palette.void)
+        matrix = metrics.confusion_matrix(labels, predicted, len(palette), void_class=palette.void)
         self._note("mean_iou", metrics.scores(matrix, palette.void).mean_iou)
         self.seconds += time.perf_counter() - start
 

@@ -116,6 +116,16 @@ class Bench:
             self._kept["network", run] = network
         return self._kept["network", run]
 
+    def score(self, run, part):
+        """Return what the network of a recorded run scores on a part of its split.
+
+        - ``part``: {"train", "validation", "test"}.
+        - ``FileNotFoundError``, ``ValueError`` as :meth:`teacher`.
+        """
+        arm, network = self.plan.arm(run.arm), self.teacher(run)
+        judge = self.plan.judge_of(arm)
+        return self._score(network, self.split(arm, run.seed), part, judge, arm, run.seed)
+
     def _joined(self, runs, temperature):
         """Return the teacher of an arm: a network, an ensemble of several, or None."""
         if len(runs) > 1:

@@ -43,7 +43,9 @@ class Trainer:
         network = train(arm, self.split, self.problem.seed, self.teacher, [judge], self.keep)
         predicted = metrics.predict_labels(network, judged)
         palette = judged.palette
-        matrix = metrics.confusion_matrix(judged.labels, predicted, len(palette), palette.void)
+        matrix = metrics.confusion_matrix(
+            judged.labels, predicted, len(palette), void_class=palette.void
+        )
         keras.utils.clear_session()
         return float(final_score(matrix, palette.void))
 
