@@ -63,6 +63,16 @@ def image_mean(values):
     return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
 
 
+def of_size_one(maps, axis, least=1e-12):
+    """Return maps over their largest absolute value along some axes, or as they are if it is tiny.
+
+    For what depends on no scale, before squares are taken: those of small numbers would be lost
+    beside the smallest divisor. Where the value is at most ``least``, they are taken for 0.
+    """
+    size = ops.stop_gradient(ops.max(ops.abs(maps), axis=axis, keepdims=True))
+    return ops.where(size > least, maps / ops.where(size > least, size, 1), ops.zeros_like(maps))
+
+
 def checked_positive(value, name, zero=False):
     """Return a number as float, or raise ``ValueError`` if it is not above 0 (or 0, if allowed)."""
     if not is_number(value) or value < 0 or (value == 0 and not zero):

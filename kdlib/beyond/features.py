@@ -5,7 +5,13 @@ from functools import partial
 import keras
 from keras import ops
 
-from kdlib.beyond._maps import cell_weight, checked_maps, checked_positive, image_mean
+from kdlib.beyond._maps import (
+    cell_weight,
+    checked_maps,
+    checked_positive,
+    image_mean,
+    of_size_one,
+)
 from kdlib.beyond.term import Term
 
 _EPSILON = 1e-12
@@ -101,6 +107,7 @@ def hint(teacher, student, weight=None):
 
 
 def _attention_map(maps, weight, power):
+    maps = of_size_one(maps, axis=(1, 2, 3))
     active = ops.mean(ops.power(ops.abs(maps), power), axis=-1)
     squares = ops.sum(weight * ops.square(active), axis=(1, 2), keepdims=True)
     return active * ops.rsqrt(ops.maximum(squares, _EPSILON))

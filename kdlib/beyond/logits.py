@@ -9,12 +9,11 @@ from functools import partial
 import keras
 from keras import ops
 
-from kdlib.beyond._maps import cell_weight, checked_maps, checked_positive
+from kdlib.beyond._maps import cell_weight, checked_maps, checked_positive, of_size_one
 from kdlib.beyond.term import Term
 from kdlib.losses import kl_divergence
 from kdlib.softening import checked_temperature
 
-_TINY = 1e-12  # logits that all are the same have scores of 0
 _FAR_BELOW = -1e9
 
 
@@ -147,12 +146,10 @@ def decoupled(teacher, student, labels, weight=None, temperature=4.0, target=1.0
 
 
 def _scores(logits):
-    centred = logits - ops.mean(logits, axis=-1, keepdims=True)
-    # Brought to a size near 1 before anything is squared: small logits are no smaller scores.
-    size = ops.stop_gradient(ops.max(ops.abs(centred), axis=-1, keepdims=True))
-    centred = centred / ops.where(size > _TINY, size, 1.0)
+    centred = of_size_one(logits - ops.mean(logits, axis=-1, keepdims=True), axis=-1)
     variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
-    return centred * ops.rsqrt(ops.where(size > _TINY, variance, 1.0))
+    # Logits that all are the same have scores of 0.
+    return centred * ops.rsqrt(ops.where(variance > 0, variance, 1))
 
 
 def _one_hot(labels, logits):

@@ -10,7 +10,14 @@ from functools import partial
 import keras
 from keras import ops
 
-from kdlib.beyond._maps import cell_weight, checked_maps, checked_positive, image_mean, pooled
+from kdlib.beyond._maps import (
+    cell_weight,
+    checked_maps,
+    checked_positive,
+    image_mean,
+    of_size_one,
+    pooled,
+)
 from kdlib.beyond.term import Term
 from kdlib.losses import kl_divergence
 from kdlib.softening import checked_temperature
@@ -186,7 +193,7 @@ def _by_channel(maps):
 
 def _pearson(a, b, weight, axis):
     total = ops.maximum(ops.sum(weight, axis=axis, keepdims=True), _EPSILON)
-    a, b = (x - ops.sum(weight * x, axis=axis, keepdims=True) / total for x in (a, b))
+    a, b = (_deviation(x, weight, total, axis) for x in (a, b))
     total = ops.squeeze(total, axis)
     spread = [ops.sum(weight * ops.square(x), axis=axis) / total for x in (a, b)]
     together = ops.sum(weight * a * b, axis=axis) / total
@@ -194,10 +201,19 @@ def _pearson(a, b, weight, axis):
     return together * first * second
 
 
+def _deviation(x, weight, total, axis):
+    """Return x minus its mean, of size 1; 0 where it does not vary, but for rounding."""
+    size = ops.stop_gradient(ops.max(ops.abs(x), axis=axis, keepdims=True))
+    centred = x - ops.sum(weight * x, axis=axis, keepdims=True) / total
+    relative = ops.where(weight > 0, centred, 0) / ops.where(size > 0, size, 1)
+    return of_size_one(relative, axis, least=1e-6)
+
+
 def _similarity(maps, weight, cells):
     """Return the cosines between the nodes. A node's length, and so its weight, cancels out."""
     nodes = pooled(maps * weight, cells)
     nodes = ops.reshape(nodes, (ops.shape(nodes)[0], -1, maps.shape[-1]))
+    nodes = of_size_one(nodes, axis=-1)
     squares = ops.sum(ops.square(nodes), axis=-1, keepdims=True)
     nodes = nodes * ops.rsqrt(ops.maximum(squares, _EPSILON))
     return ops.einsum("bic,bjc->bij", nodes, nodes)

@@ -53,11 +53,13 @@ def layout_of(path, title):
             if file.format not in _FORMATS:
                 raise Refused(
                     f"{title} is a file of the kind {file.format}, in which more than 8 bits a "
-                    "channel cannot be told from 8. Save it as PNG, JPEG or TIFF."
+                    "channel cannot be told from 8. Save it as PNG or TIFF."
                 )
             # Cameras add previews to a JPEG, which is an MPO then. The first picture is the one.
             if file.format != "MPO":
                 _check_pages(getattr(file, "n_frames", 1), title)
+            if file.format == "BMP":
+                _check_bmp(path, file.mode, title)
             if file.format != "PNG":
                 return Layout(1 if file.mode == "1" else 8, grey=file.mode in ("1", "L"))
             raw = file.tile[0][3]  # Pillow's name for what is stored, such as "RGB;16B" or "L;2"
@@ -118,9 +120,28 @@ def _unidentified(path):
             reader(path).close()
         except _DAMAGE as error:
             if str(error).startswith(("cannot handle", "unknown pixel mode")):
-                return f"(Pillow: {error}). Save it as PNG, with 8 bits a channel."
+                return (
+                    f"(Pillow: {error}). Save it as PNG, with 8 bits a channel; a mask of class "
+                    "numbers with its numbers as they are."
+                )
             return _damaged(error)
-    return f"(it begins with {start!r}, which no kind of image does). Save it as PNG or JPEG."
+    return (
+        f"(it begins with {start!r}, as no JPEG, PNG, TIFF, BMP, WebP or GIF file does). If it is "
+        "an image of another kind, save it as PNG."
+    )
+
+
+def _check_bmp(path, mode, title):
+    """Refuse a BMP whose colour map Pillow takes for grey, and then its depth for another."""
+    with path.open("rb") as file:
+        head = file.read(30)
+    place = 24 if head[14] == 12 else 28  # in the first version of the header, and since
+    bits = int.from_bytes(head[place : place + 2], "little")
+    if bits != {"1": 1, "L": 8}.get(mode, bits):
+        raise Refused(
+            f"{title} is a BMP of {bits} bits with a colour map of grey, which Pillow reads wrong. "
+            "Save it as PNG."
+        )
 
 
 def _check_pages(count, title):

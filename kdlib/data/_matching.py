@@ -14,8 +14,8 @@ LAYOUT = (
 )
 """What every message about a folder without images advises."""
 
-_SYSTEM = {"__macosx", "@eadir", "@recycle", "@tmp", "#recycle", "$recycle.bin", "lost+found"}
-_SYSTEM |= {"thumbs.db", "desktop.ini", "system volume information"}
+_SYSTEM = {"__macosx", "@eadir", "@recycle", "@tmp", "#recycle", "#snapshot", "$recycle.bin"}
+_SYSTEM |= {"lost+found", "thumbs.db", "desktop.ini", "system volume information"}
 
 
 def is_hidden(name):
@@ -59,6 +59,8 @@ def same_names(folder):
                 f"{folder / kind} is empty: expected files that end in {', '.join(SUFFIXES)}."
                 + _told(folder, skipped)
             )
+    beside = _with_images(folder) - {folder / kind for kind in found}
+    _skip(skipped, "beside 'images' and 'masks'", sorted(beside))
     images, masks = _paired(folder, found, skipped)
     ordered = sorted(images, key=in_order)
     return [(Path(name).parent.as_posix(), images[name], masks[name]) for name in ordered]
@@ -88,9 +90,10 @@ def list_pairs(folder):
                 if numbers:
                     files.setdefault(tuple(map(int, numbers.groups())), []).append(path)
                 else:
-                    skipped.setdefault("not named as in 'Tile 1', 'image_part_001'", []).append(
-                        path
-                    )
+                    _skip(skipped, "not named as in 'Tile 1', 'image_part_001'", [path])
+    others = {path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name)}
+    others -= _with_images(folder)
+    _skip(skipped, "a folder without 'images' and 'masks'", sorted(others))
     if not found["images"] and not found["masks"]:
         raise FileNotFoundError(f"{folder} holds no images. {LAYOUT}{_told(folder, skipped)}")
     images, masks = _paired(folder, found, skipped)
@@ -117,17 +120,28 @@ def image_files(folder, skipped):
     def enter(place, above):
         for path in sorted(place.iterdir()):
             if is_hidden(path.name):
-                skipped.setdefault("hidden, or a system's own", []).append(path)
+                _skip(skipped, "hidden, or a system's own", [path])
             elif path.is_dir() and path.resolve() in above:
-                skipped.setdefault("a link back to a folder that it lies in", []).append(path)
+                _skip(skipped, "a link back to a folder that it lies in", [path])
             elif path.is_dir():
                 yield from enter(path, above | {path.resolve()})
             elif path.suffix.lower() in SUFFIXES:
                 yield path
             else:
-                skipped.setdefault(f"without a suffix of {', '.join(SUFFIXES)}", []).append(path)
+                _skip(skipped, f"without a suffix of {', '.join(SUFFIXES)}", [path])
 
     return list(enter(folder, {folder.resolve()}))
+
+
+def _with_images(folder):
+    """Return the subfolders that hold "images" or "masks"."""
+    return {path.parent for kind in ("images", "masks") for path in folder.glob(f"*/{kind}")}
+
+
+def _skip(skipped, why, paths):
+    """Note what is passed over, by the reason."""
+    if paths:
+        skipped.setdefault(why, []).extend(paths)
 
 
 def _paired(folder, found, skipped):

@@ -15,7 +15,8 @@ SIDE = 8
 
 _ANCHORS = 500  # windows that an image remembers
 _FEWEST = 4  # of them must be found in another image, ...
-_SHARE = 0.05  # ... and this share: a watermark in each image is no copy
+_SHARE = 0.05  # ... and this share: a watermark in each image is no copy; ...
+_MOSAIC = 0.2  # ... or this share in all others together: a mosaic of many small cut-outs
 _COLOURS = 16  # with fewer, images may be equal by chance
 _ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 
@@ -43,16 +44,22 @@ def shared_pixels(images):
         order = np.argsort(numbers)
         numbers, owners = numbers[order], owners[order]
 
-        def owners_in(image):
-            """Count the anchors of every image among the windows of one."""
-            here = _windows(image).ravel()
-            here = here[here <= numbers[-1:].max(initial=0)]
-            return np.bincount(owners[np.isin(numbers, here)], minlength=len(images))
+        elsewhere = np.zeros(len(numbers), bool)
 
-        counts = np.array(list(pool.map(owners_in, images)))
-    least = np.maximum(_FEWEST, [_SHARE * len(each) for each in anchors])
-    found |= {(min(pair), max(pair)) for pair in np.argwhere(counts >= least).tolist()}
-    return {pair for pair in found if pair[0] != pair[1]}
+        def owners_in(number):
+            """Count the anchors of every other image among the windows of one."""
+            here = _windows(images[number]).ravel()
+            here = here[here <= numbers[-1:].max(initial=0)]
+            hit = np.isin(numbers, here) & (owners != number)
+            elsewhere[hit] = True
+            return np.bincount(owners[hit], minlength=len(images))
+
+        counts = np.array(list(pool.map(owners_in, range(len(images)))))
+    remembered = np.array([len(each) for each in anchors])
+    together = np.bincount(owners[elsewhere], minlength=len(images))
+    least = np.maximum(_FEWEST, _SHARE * remembered)
+    enough = counts >= np.where(together >= _MOSAIC * remembered, 1, least)
+    return found | {(min(pair), max(pair)) for pair in np.argwhere(enough).tolist()}
 
 
 def check_apart(image_set, part_of):

@@ -131,7 +131,8 @@ def scores(matrix, void_class=None):
     Raises
     ------
     ValueError
-        If the matrix is not square, or an entry is negative or not finite.
+        If the matrix is not square, an entry is negative or not finite, or all are 0, outside the
+        void class: then there is nothing to score.
 
     Examples
     --------
@@ -203,6 +204,12 @@ def _counts(matrix, void_class):
         raise ValueError(f"the entries of the confusion matrix, up to {counts.max()}, overflow.")
     named = np.arange(len(counts)) != (-1 if void_class is None else void_class)
     counts[~named] = 0
+    if not counts.any():
+        raise ValueError(
+            f"the confusion matrix of {len(counts)} classes counts no pixel"
+            f"{'' if void_class is None else f' outside the void class {void_class}'}; expected "
+            "at least one. Are these images labelled?"
+        )
     return counts, named
 
 

@@ -21,21 +21,26 @@ class _ConfusionMetric(keras.metrics.Metric):
         """Add a batch.
 
         - ``y_true``: tensor of int, shape (batch, ...). Class ids. A last axis of length 1 may
-          follow.
+          follow. At weight 0 they may be anything; one-hot labels are a ``ValueError``.
         - ``y_pred``: tensor of float, shape (batch, ..., n_classes). Probabilities or logits: only
           which is largest counts.
         - ``sample_weight``: tensor of float. Shape (batch, ...), or fewer axes, as (batch,).
         """
-        y_pred = ops.convert_to_tensor(y_pred)
-        y_true = ops.cast(ops.convert_to_tensor(y_true), "int32")
-        if len(y_true.shape) == len(y_pred.shape):
-            y_true = ops.squeeze(y_true, axis=-1)
+        y_pred, given = ops.convert_to_tensor(y_pred), ops.convert_to_tensor(y_true)
+        if len(given.shape) == len(y_pred.shape):
+            if given.shape[-1] != 1:
+                raise ValueError(
+                    f"the labels have shape {tuple(given.shape)}: one-hot, or shares of the "
+                    f"classes. {self.name} takes class ids: np.argmax(labels, axis=-1)."
+                )
+            given = ops.squeeze(given, axis=-1)
+        y_true = ops.cast(given, "int32")
         weights = self._pixel_weights(y_true, y_pred, sample_weight)
         # A compiled step cannot raise. NaN in the score cannot be overlooked.
         outside = ops.logical_or(y_true < 0, y_true >= self.n_classes)
+        outside = ops.logical_or(outside, ops.cast(y_true, given.dtype) != given)
         unusable = ops.logical_or(outside, ops.any(ops.isnan(y_pred), axis=-1))
-        if self.void_class is not None:
-            unusable = ops.logical_and(unusable, y_true != self.void_class)
+        unusable = ops.logical_and(unusable, weights != 0)
         weights = ops.where(unusable, ops.full_like(weights, float("nan")), weights)
         true = ops.where(outside, ops.zeros_like(y_true), y_true)
         cells = true * self.n_classes + ops.cast(ops.argmax(y_pred, axis=-1), "int32")
@@ -70,7 +75,7 @@ class MeanIoU(_ConfusionMetric):
     """Mean intersection over union, from sparse labels, as a Keras metric.
 
     The ``mean_iou`` of :func:`kdlib.metrics.scores`, to about six digits (it counts in float32).
-    It is NaN before the first batch, and as soon as a label lies outside the classes or a
+    It is NaN before the first batch, and as soon as a label that counts is no class or a
     prediction is NaN: a compiled training step cannot raise an error.
 
     Parameters

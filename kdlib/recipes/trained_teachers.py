@@ -2,6 +2,8 @@
 
 import hashlib
 
+import numpy as np
+
 from kdlib import runtime
 from kdlib._files import whole
 from kdlib.recipes.budget import recipe
@@ -14,7 +16,8 @@ def trained_teacher(image_set, split, seed=0, retrain=False, chosen=None):
     Parameters
     ----------
     image_set : ImageSet
-        Where the patches come from; its fingerprint names the file in the cache.
+        Where the patches come from. Its fingerprint and the training patches name the file in the
+        cache, so that no teacher of another split, which may have seen the test patches, is read.
     split : Split
         Its training patches train the teacher.
     seed : int
@@ -90,10 +93,12 @@ def _teacher_recipe(split, chosen):
 
 
 def _teacher_path(image_set, split, chosen, seed):
-    void = split.train.palette.void
-    key = repr((image_set.fingerprint(), split.by, len(split.train), chosen, seed, void))
-    digest = hashlib.sha256(key.encode()).hexdigest()[:12]
-    name = f"teacher-{image_set.name}-{runtime.mode()}-{digest}.weights.h5"
+    train, void = split.train, split.train.palette.void
+    digest = hashlib.sha256(repr((image_set.fingerprint(), chosen, seed, void)).encode())
+    for array in (train.images, train.labels):
+        digest.update(str(array.shape).encode())
+        digest.update(np.ascontiguousarray(array))
+    name = f"teacher-{image_set.name}-{runtime.mode()}-{digest.hexdigest()[:12]}.weights.h5"
     return runtime.cache_dir() / "teachers" / name
 
 

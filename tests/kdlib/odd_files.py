@@ -1,4 +1,4 @@
-"""Writers of PNG and TIFF files of kinds that image libraries read, but do not write."""
+"""Writers of PNG, TIFF and BMP files of kinds that image libraries read, but do not write."""
 
 import struct
 import zlib
@@ -85,3 +85,20 @@ def tiff(
         body += struct.pack(f"{order}I", following) + values
     magic = b"II" if order == "<" else b"MM"
     path.write_bytes(magic + struct.pack(f"{order}HI", 42, start) + data + body)
+
+
+def bmp(path, numbers, bits, palette):
+    """Write numbers of 1, 4 or 8 bits, shape (height, width), with a colour map."""
+    numbers = np.asarray(numbers, np.uint8)
+    height, width = numbers.shape
+    spread = np.unpackbits(numbers[..., np.newaxis], axis=-1)[..., -bits:]
+    rows = np.packbits(spread.reshape(height, -1), axis=-1)
+    rows = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4)))[::-1]
+    colours = b"".join(bytes((blue, green, red, 0)) for red, green, blue in palette)
+    start = 14 + 40 + len(colours)
+    size = start + rows.size
+    head = struct.pack("<2sIHHI", b"BM", size, 0, 0, start)
+    head += struct.pack(
+        "<IiiHHIIiiII", 40, width, height, 1, bits, 0, rows.size, 0, 0, len(palette), 0
+    )
+    path.write_bytes(head + colours + rows.tobytes())

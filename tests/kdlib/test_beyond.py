@@ -350,3 +350,39 @@ def test_standardised_logits_of_any_size_have_the_same_loss(scale):
     assert np.isfinite(numbers(function(alike, scale * STUDENT))).all()
     slope = gradient(lambda z: ops.sum(function(TEACHER, z)), np.zeros_like(STUDENT))
     assert np.isfinite(slope).all()
+
+
+@pytest.mark.parametrize("name", ["attention", "pair-wise"])
+@pytest.mark.parametrize("scale", [1e-2, 1e-3, 1e-5])
+def test_features_of_any_size_have_the_same_loss(name, scale):
+    function = FUNCTIONS[name]
+    expected = numbers(function(TEACHER, STUDENT, WEIGHT))
+    small = np.float32(scale)
+    for teacher, student in ((TEACHER * small, STUDENT), (TEACHER * small, STUDENT * small)):
+        found = numbers(function(teacher, student, WEIGHT))
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-7)
+    slopes = [
+        gradient(lambda z: ops.sum(function(TEACHER, z, WEIGHT)), student)
+        for student in (STUDENT, STUDENT * small)
+    ]
+    np.testing.assert_allclose(slopes[1] * small, slopes[0], rtol=1e-3, atol=1e-6)
+    nothing = np.zeros_like(STUDENT)
+    assert np.isfinite(gradient(lambda z: ops.sum(function(TEACHER, z)), nothing)).all()
+
+
+def test_a_class_that_is_rare_everywhere_correlates_as_others_do():
+    teacher, student = (z.copy() for z in (TEACHER, STUDENT))
+    for logits in (teacher, student):
+        logits[..., 0] -= 18  # probabilities near 1e-9
+    p, q = (softening.softmax(z.astype(float)).reshape(-1, 5) for z in (teacher, student))
+    expected = 1 - np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(p.T, q.T, strict=True)])
+    found = float(loss("correlation", teacher, student, inter=0.0))
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("level", [0.1, 1.3, 77.7])
+def test_a_class_that_does_not_vary_has_correlation_0_whatever_rounding_leaves(level):
+    alike = np.full((1, 30, 41, 5), level, "float32")
+    alike[..., 0] -= np.float32(0.7)
+    found = float(loss("correlation", alike, alike, inter=0.0, labels=None))
+    assert found == pytest.approx(1, abs=1e-6)

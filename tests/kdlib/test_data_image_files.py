@@ -106,6 +106,30 @@ def test_few_bits_are_spread_over_0_to_255(tmp_path, bits):
     np.testing.assert_array_equal(read_image(tmp_path / "b.png"), colour_map[levels])
 
 
+@pytest.mark.parametrize("bits", [1, 4, 8])
+def test_bmp_with_a_colour_map_of_black_and_white_is_read_right_or_refused(tmp_path, bits):
+    # Pillow takes the map for grey, and then the pixels, whatever their bits, for bits.
+    odd_files.bmp(tmp_path / "a.bmp", PLACES, bits, [(0, 0, 0), (255, 255, 255)])
+    if bits == 1:
+        found = read_image(tmp_path / "a.bmp")
+        np.testing.assert_array_equal(found, np.repeat(255 * PLACES[..., np.newaxis], 3, axis=-1))
+    else:
+        refused(tmp_path / "a.bmp", f"BMP of {bits} bits", "Save it as PNG")
+    red = [(0, 0, 0), (255, 0, 0)]
+    odd_files.bmp(tmp_path / "b.bmp", PLACES, bits, red)
+    np.testing.assert_array_equal(read_image(tmp_path / "b.bmp"), np.array(red)[PLACES])
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_bmp_with_a_colour_map_of_greys(tmp_path, bits):
+    levels = RNG.integers(0, 2**bits, (5, 7))
+    odd_files.bmp(tmp_path / "a.bmp", levels, bits, [(n, n, n) for n in range(2**bits)])
+    if bits == 4:
+        refused(tmp_path / "a.bmp", "BMP of 4 bits")
+    else:
+        np.testing.assert_array_equal(read_image(tmp_path / "a.bmp")[..., 1], levels)
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "tif"])
 def test_cmyk_is_read(tmp_path, suffix):
     flat = np.full((8, 8, 4), (0, 255, 255, 0), np.uint8)  # no cyan, all magenta and yellow: red
@@ -186,6 +210,8 @@ def test_pages_that_go_round_in_a_circle_end(tmp_path):
 def test_what_is_no_image_is_not_called_damaged(tmp_path):
     (tmp_path / "a.png").write_bytes(b"<html>not found</html>")
     refused(tmp_path / "a.png", "cannot be read as an image", "begins with b'<html>not found<")
+    (tmp_path / "a.png").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
+    refused(tmp_path / "a.png", "as no JPEG, PNG, TIFF", "an image of another kind")
     (tmp_path / "empty.png").touch()
     refused(tmp_path / "empty.png", "it is empty", "fetch it again")
     try:
@@ -318,6 +344,12 @@ def test_class_numbers_are_read_whatever_their_depth(tmp_path, dtype, order):
         refused(tmp_path / "a.tif", "Pillow: unknown pixel mode", read=read_mask(NUMBERS))
         return
     np.testing.assert_array_equal(mask(tmp_path / "a.tif", NUMBERS, "a").pixels, LABELS)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f8", "u8"])
+def test_no_advice_for_class_numbers_of_a_depth_that_is_not_read_destroys_them(tmp_path, dtype):
+    odd_files.tiff(tmp_path / "a.tif", LABELS.astype(dtype))
+    refused(tmp_path / "a.tif", "unknown pixel mode", "as they are", read=read_mask(NUMBERS))
 
 
 @pytest.mark.parametrize("depth", [2, 4, 8, 16])

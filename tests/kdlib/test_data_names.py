@@ -119,6 +119,24 @@ def test_names_of_other_kinds_in_the_layout_of_dubai_are_counted(tmp_path):
         assert len(data.read_folder(tmp_path)) == 2
 
 
+@pytest.mark.parametrize("name", ["Tile 2/Images", "Tile 2/more/images", "more/Tile 2/images"])
+def test_a_tile_whose_folders_have_other_names_is_not_lost_without_a_word(tmp_path, name):
+    data.write_folder(data.synthetic.city(n_images=2, size=32), tmp_path)
+    shutil.copytree(tmp_path / "Tile 1/images", tmp_path / name)
+    if (tmp_path / "Tile 2/images").exists():
+        pytest.skip("this file system holds both names for one")
+    place = name.partition("/")[0]
+    with pytest.warns(UserWarning, match=f"Skipped 1 .a folder without 'images' and .*: {place}"):
+        assert len(data.read_folder(tmp_path)) == 2
+
+
+def test_folders_of_images_beside_images_and_masks_are_named(folder):
+    pair(folder / "Tile 4", "image_part_001")
+    (folder / "networks").mkdir()
+    with pytest.warns(UserWarning, match="Skipped 1 .beside 'images' and 'masks'.: Tile 4"):
+        assert len(read(folder)) == 3
+
+
 @pytest.mark.parametrize(
     "twin", ["Tile 1/images/image_part_1.jpg", "Tile 01/images/image_part_001.jpg"]
 )

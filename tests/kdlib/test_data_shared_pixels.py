@@ -97,6 +97,16 @@ def test_a_mosaic_of_small_tiles_is_found():
     assert shared_pixels(images) == {(0, 6), (1, 6), (2, 6), (3, 6)}
 
 
+@pytest.mark.parametrize("side", [3, 5, 7])
+def test_a_mosaic_of_many_cut_outs_is_found_though_each_is_a_small_part_of_it(side):
+    images = photographs(side * side)
+    cut_outs = [image[7:23, 30:46] for image in images]
+    rows = [np.hstack(cut_outs[start : start + side]) for start in range(0, side**2, side)]
+    found = shared_pixels([*images, np.vstack(rows)])
+    assert found <= {(number, side**2) for number in range(side**2)}
+    assert len(found) > 0.9 * side**2
+
+
 def test_images_too_small_for_a_window_are_compared_as_a_whole():
     images = photographs(3, (6, 9))
     assert shared_pixels([*images, images[2]]) == {(2, 3)}

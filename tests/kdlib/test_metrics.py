@@ -184,11 +184,14 @@ def test_small_types_do_not_overflow():
     assert matrix.dtype == np.float64
 
 
-def test_nothing_but_void_gives_nan_without_a_warning():
-    matrix = metrics.confusion_matrix([V, V], [B, L], 4, void_class=V)
-    found = metrics.scores(matrix, void_class=V)
-    assert np.isnan([found.accuracy, found.mean_iou, found.mean_precision]).all()
-    assert np.isnan(found.share).all()
+def test_nothing_but_void_has_no_scores():
+    only_void = np.zeros((4, 4))
+    only_void[V] = 3
+    for matrix in (only_void, metrics.confusion_matrix([V, V], [B, L], 4, void_class=V)):
+        for function in (metrics.scores, metrics.constant_predictor):
+            with pytest.raises(ValueError, match=f"of 4 classes counts no pixel .* class {V};"):
+                function(matrix, void_class=V)
+    assert metrics.scores(only_void).share[V] == 1
 
 
 def test_scores_do_not_change_the_matrix():
@@ -232,6 +235,7 @@ def test_bad_input_is_refused(arguments, message):
         ([1, 2], r"shape \(2,\)"),
         ([[1, -2], [3, 4]], "negative"),
         ([[1, np.nan], [3, 4]], "non-finite"),
+        ([[0, 0], [0, 0]], "of 2 classes counts no pixel; expected at least one"),
     ],
 )
 @pytest.mark.parametrize("function", [metrics.scores, metrics.constant_predictor])

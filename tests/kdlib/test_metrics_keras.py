@@ -56,16 +56,28 @@ def test_before_the_first_batch_and_after_a_reset_it_is_nan(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-@pytest.mark.parametrize("fault", ["label too large", "label negative", "prediction NaN"])
-def test_faulty_input_turns_the_score_into_nan(name, fault):
-    labels, logits, _ = batch(0)
+@pytest.mark.parametrize("fault", [4, -1, 2**32, 1.5, np.nan, "prediction NaN"])
+def test_faulty_input_turns_the_score_into_nan_unless_its_weight_is_0(name, fault):
+    labels, logits, weight = batch(0)
+    weight[0, 0, 0] = 0
+    expected = ALL[name](4)
+    expected.update_state(labels, logits, sample_weight=weight)
     if fault == "prediction NaN":
         logits[0, 0, 0, 1] = np.nan
     else:
-        labels[0, 0, 0] = 4 if fault == "label too large" else -1
+        labels = labels.astype(type(fault))
+        labels[0, 0, 0] = fault
     metric = ALL[name](4)
+    metric.update_state(labels, logits, sample_weight=weight)
+    assert value(metric) == value(expected)
     metric.update_state(labels, logits)
     assert np.isnan(value(metric))
+
+
+def test_one_hot_labels_are_refused():
+    labels, logits, _ = batch(0)
+    with pytest.raises(ValueError, match="one-hot.* mean_iou takes class ids: np.argmax"):
+        metrics.MeanIoU(4).update_state(np.eye(4)[labels], logits)
 
 
 def test_faults_on_void_pixels_do_no_harm():

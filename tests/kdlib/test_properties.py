@@ -12,7 +12,7 @@ from tests.kdlib.test_losses import gradient
 
 logits = arrays(np.float64, (2, 3, 5), elements=st.floats(-8, 8))
 temperatures = st.floats(0.5, 20)
-counts = arrays(np.float64, (4, 4), elements=st.integers(0, 50))
+counts = arrays(np.float64, (4, 4), elements=st.integers(0, 50)).filter(np.any)
 masks = arrays(np.uint8, (2, 6, 6), elements=st.integers(0, 5))
 
 
@@ -75,7 +75,7 @@ def test_scores_follow_their_classes_and_precision_is_recall_turned_round(matrix
         np.testing.assert_array_equal(getattr(permuted, name), getattr(found, name)[order])
     np.testing.assert_array_equal(found.precision, turned.recall)
     np.testing.assert_array_equal(found.iou, turned.iou)
-    assert permuted.mean_iou == pytest.approx(found.mean_iou, nan_ok=True)
+    assert permuted.mean_iou == pytest.approx(found.mean_iou)
 
 
 @given(counts, st.integers(2, 9))
@@ -83,7 +83,7 @@ def test_scores_follow_their_classes_and_precision_is_recall_turned_round(matrix
 def test_scores_do_not_depend_on_how_much_a_pixel_counts(matrix, factor):
     found, scaled = metrics.scores(matrix), metrics.scores(factor * matrix)
     np.testing.assert_allclose(scaled.iou, found.iou, rtol=1e-12)
-    assert scaled.accuracy == pytest.approx(found.accuracy, nan_ok=True)
+    assert scaled.accuracy == pytest.approx(found.accuracy)
 
 
 @given(masks, st.integers(1, 6))

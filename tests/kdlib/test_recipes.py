@@ -153,6 +153,23 @@ def test_the_teacher_is_trained_once_and_then_read(city, tiny_recipe, capsys):
     assert "Training" in capsys.readouterr().out
 
 
+def test_a_teacher_of_another_split_is_not_taken_for_this_ones(tiny_recipe, capsys):
+    images = data.synthetic.city(n_images=21, size=32)
+    images = dataclasses.replace(images, tile=np.arange(21) // 7 + 1, part=np.arange(21) % 7 + 1)
+    patches = data.cut(images, 16)
+    splits = [
+        *(data.split(patches, images, by="tile", held_out_tile=tile) for tile in (1, 2)),
+        *(data.split(patches, images, by="patch", seed=seed) for seed in (0, 1)),
+    ]
+    assert len(splits[0].train) == len(splits[1].train)
+    assert len(splits[2].train) == len(splits[3].train)
+    for split in splits:
+        recipes.trained_teacher(images, split)
+        assert "Training the teacher" in capsys.readouterr().out
+    recipes.trained_teacher(images, splits[1])
+    assert "from the cache" in capsys.readouterr().out
+
+
 def test_a_damaged_teacher_is_named(city, tiny_recipe):
     images, split = city
     path = recipes.save_teacher(recipes.build("teacher"), images, split)
