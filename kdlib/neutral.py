@@ -213,7 +213,7 @@ class NeutralDistiller(keras.Model):
     def ask_teacher(self, x):
         """Return the teacher's logits, in inference mode, or those that came with the images."""
         if _has_cached(x):
-            return ops.stop_gradient(x["teacher_logits"])
+            return ops.stop_gradient(ops.convert_to_tensor(x["teacher_logits"]))
         return ops.stop_gradient(self._run_teacher(self._seen_by_teacher(x)))
 
     def _seen_by_teacher(self, x):

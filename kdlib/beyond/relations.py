@@ -204,9 +204,10 @@ def _pearson(a, b, weight, axis):
 def _deviation(x, weight, total, axis):
     """Return x minus its mean, of size 1; 0 where it does not vary, but for rounding."""
     size = ops.stop_gradient(ops.max(ops.abs(x), axis=axis, keepdims=True))
-    centred = x - ops.sum(weight * x, axis=axis, keepdims=True) / total
-    relative = ops.where(weight > 0, centred, 0) / ops.where(size > 0, size, 1)
-    return of_size_one(relative, axis, least=1e-6)
+    x = x / ops.where(size > 0, size, 1)
+    for _ in range(2):  # the second time takes off what rounding left of the mean
+        x = x - ops.sum(weight * x, axis=axis, keepdims=True) / total
+    return of_size_one(ops.where(weight > 0, x, 0), axis, least=1e-6)
 
 
 def _similarity(maps, weight, cells):

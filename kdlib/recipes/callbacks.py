@@ -37,6 +37,11 @@ class EpochSeeds(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Seed the epoch."""
         self.batches.epoch = epoch
+        if keras.backend.backend() == "torch":
+            # There Keras draws dropout from PyTorch's own generator, whatever the layer's.
+            import torch
+
+            torch.manual_seed(self.seed * 1000 + epoch)
         network = getattr(self.model, "student", self.model)
         for place, layer in enumerate(network.layers):
             # A dropout layer of rate 0 draws nothing and has no generator.

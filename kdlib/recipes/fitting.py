@@ -145,11 +145,23 @@ def compile_alone(model, chosen, metrics=None):
     --------
     >>> compile_alone(build("student"), recipe("student"))
     """
+    on_torch = keras.backend.backend() == "torch"
+    loss = _PixelsInARow if on_torch else keras.losses.SparseCategoricalCrossentropy
     model.compile(
         chosen.optimizer(),
-        loss=keras.losses.SparseCategoricalCrossentropy(),
+        loss=loss(),
         weighted_metrics=metrics,
         jit_compile=runtime.jit_compile(),
     )
     # Otherwise TensorFlow traces the first step twice: once to make these variables.
     model.optimizer.build(model.trainable_variables)
+
+
+class _PixelsInARow(keras.losses.SparseCategoricalCrossentropy):
+    """Keras' own loss, which on PyTorch has no gradient for images: for their pixels it has."""
+
+    def call(self, y_true, y_pred):
+        """Return the loss of each pixel."""
+        flat = keras.ops.reshape(y_pred, (-1, y_pred.shape[-1]))
+        losses = super().call(keras.ops.reshape(y_true, (-1,)), flat)
+        return keras.ops.reshape(losses, y_pred.shape[:-1])

@@ -109,8 +109,9 @@ def test_a_caller_can_still_train_the_teacher_afterwards():
     x, y, _ = batch()
     model.fit(x, y, verbose=0)
     before = values(teacher.trainable_variables)
-    teacher.compile("sgd", loss="sparse_categorical_crossentropy")
-    teacher.fit(x, y, verbose=0)
+    from_logits = logits_model(teacher)
+    from_logits.compile("sgd", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    from_logits.fit(x, y, verbose=0)
     after = values(teacher.trainable_variables)
     assert any((a != b).any() for a, b in zip(before, after, strict=True))
 
