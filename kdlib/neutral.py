@@ -417,7 +417,7 @@ class NeutralDistiller(keras.Model):
         return keras.saving.serialize_keras_object(options)
 
     def compile_from_config(self, config):
-        """Compile as saved, so that a reloaded Distiller goes on where it stopped."""
+        """Compile as saved, so that a reloaded Distiller continues where it stopped."""
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     @property

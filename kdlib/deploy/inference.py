@@ -2,7 +2,7 @@
 
 :func:`load` gives a file of :mod:`kdlib.deploy.export` back as something that is called like a
 Keras model, so that :mod:`kdlib.metrics` scores *the file*: quantisation changes answers, and the
-score of the network that it was made of says nothing of that. LiteRT files need the package
+score of the network that it was made from says nothing about that. LiteRT files need the package
 ``ai-edge-litert``, ONNX files ``onnxruntime``.
 """
 

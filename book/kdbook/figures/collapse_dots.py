@@ -1,5 +1,7 @@
 """Figures of chapter 07: what became of each training, a dot for each seed."""
 
+import textwrap
+
 import numpy as np
 
 from kdbook.figures.style import GRID, new_figure, styled
@@ -36,7 +38,7 @@ def seed_dots(panels, collapsed, log=()):
         for row, name in enumerate(names):
             each.axhline(row, color=GRID, linewidth=1, zorder=0)
             _dots(each, row, np.maximum(np.asarray(values[name], float), floor), collapsed[name])
-        each.set(xlabel=title, yticks=range(len(names)), yticklabels=names)
+        each.set(xlabel=textwrap.fill(title, 18), yticks=range(len(names)), yticklabels=names)
         each.tick_params(axis="y", length=0)
     axes[0, 0].set_ylim(len(names) - 0.5, -0.5)
     handles = [axes[0, 0].scatter([], [], label=label, **look) for label, look in _LOOKS.items()]

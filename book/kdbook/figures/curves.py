@@ -85,12 +85,13 @@ def reliability_diagram(curves):
 
 
 @styled
-def paired_differences(pairs, xlabel):
+def paired_differences(pairs, xlabel, dots="seeds"):
     """Draw the differences between two methods over the same seeds, with their intervals.
 
     - ``pairs``: dict of str to pair of arrays of float, shape (seeds,). Name of the comparison,
       such as "distilled − from scratch", and the two lists of scores, seed by seed.
     - ``xlabel``: what the difference is of, with its unit.
+    - ``dots``: what the pairs of numbers belong to.
     - Returns a figure: a point for each seed, and below them the mean with its 95 % interval.
 
     >>> figure = paired_differences({"B − A": ([0.52, 0.51], [0.50, 0.50])}, "mean IoU")
@@ -112,5 +113,6 @@ def paired_differences(pairs, xlabel):
     axes.axvline(0, **DASHED, zorder=0)
     axes.set(yticks=[], ylim=(len(pairs) - 0.5, -0.7), xlabel=xlabel)
     axes.spines["left"].set_visible(False)
-    axes.set_title("dots: seeds · diamond and bar: mean and 95 % interval", loc="left", fontsize=10)
+    title = f"dots: {dots} · diamond and bar: mean, 95 % interval"
+    axes.set_title(title, loc="left", fontsize=12)
     return figure

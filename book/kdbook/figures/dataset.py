@@ -41,7 +41,7 @@ def pictures(panels, columns=2, height=None, title=""):
         place.set_axis_off()
     for place, (name, picture) in zip(axes.flat, panels, strict=False):
         place.imshow(picture, interpolation="nearest")
-        place.set_title(name, fontsize=10)
+        place.set_title(name, fontsize=12)
     return figure
 
 
@@ -129,7 +129,7 @@ def share_bars(shares):
             if value >= 6:  # a thinner part has no room for its number
                 dark = name in ("Road", "Water", "Vegetation")
                 axes.text(left[row] + value / 2, row, f"{value:.0f}", ha="center", va="center",
-                          color="white" if dark else "black", fontsize=10)  # fmt: skip
+                          color="white" if dark else "black", fontsize=12)  # fmt: skip
         left += values
     axes.set(xlabel="share of the pixels, in percent", xlim=(0, 100))
     axes.invert_yaxis()

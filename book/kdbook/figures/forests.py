@@ -41,7 +41,7 @@ def forest(rows, scores, names=None, columns=2):
     names = names or {row.arm: row.arm for row in rows if row.baseline}
     _check(found, scores, names)
     lines = math.ceil(len(scores) / columns)
-    height = 0.9 + lines * (1.0 + 0.42 * len(names))
+    height = 1.2 + lines * (1.0 + 0.42 * len(names))
     figure, axes = new_figure(lines, columns, height=height, sharey=True, squeeze=False)
     for each in axes.flat[len(scores) :]:
         each.set_visible(False)
@@ -49,8 +49,8 @@ def forest(rows, scores, names=None, columns=2):
         _panel(each, score, {found[arm, score]: name for arm, name in names.items()}, found)
     axes[0, 0].set(yticks=range(len(names)), ylim=(len(names) - 0.4, -0.6))
     axes[0, 0].set_yticklabels(names.values())
-    title = "difference to the baseline · dots: seeds · diamond and bar: mean, 95 % interval"
-    figure.suptitle(title + "\nfilled: the interval is on one side of 0", fontsize=10, x=0.01,
+    title = "difference to the baseline · dots: seeds\ndiamond and bar: mean, 95 % interval"
+    figure.suptitle(title + "\nfilled: the interval is on one side of 0", fontsize=12, x=0.01,
                     ha="left")  # fmt: skip
     return figure
 
@@ -67,9 +67,9 @@ def _panel(axes, score, rows, found):
         axes.plot(mean, place + 0.12, "D", color=color, markersize=7,
                   markerfacecolor=color if decided else "white")  # fmt: skip
     title, direction = PANELS.get(score, (score, "better →"))
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.set_xlabel(direction, fontsize=9)
-    axes.tick_params(axis="x", labelsize=9)
+    axes.set_title(title, loc="left", fontsize=12)
+    axes.set_xlabel(direction, fontsize=12)
+    axes.tick_params(axis="x", labelsize=12)
     axes.xaxis.get_major_locator().set_params(nbins=4)
     axes.grid(axis="x", color=GRID)
 
@@ -123,7 +123,7 @@ def strips(groups, xlabel):
         label.set_weight("bold" if values is None else "normal")
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color=GRID)
-    figure.suptitle("a point: one run · a line: the mean", fontsize=10, x=0.01, ha="left")
+    figure.suptitle("a point: one run · a line: the mean", fontsize=12, x=0.01, ha="left")
     return figure
 
 

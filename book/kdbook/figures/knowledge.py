@@ -34,7 +34,7 @@ def maps(images, values, boundaries, titles, label, highest):
     figure, axes = new_figure(len(images), 2, height=3.0 * len(images) + 0.4, squeeze=False)
     for (left, right), (image, value, boundary, title) in zip(axes, rows, strict=True):
         left.imshow(image)
-        left.set_title(title, fontsize=10)
+        left.set_title(title, fontsize=12)
         drawn = right.imshow(value, cmap="cividis", vmin=0, vmax=highest)
         right.contour(boundary, levels=[0.5], colors=COLORS[2], linewidths=0.9)
         for place in (left, right):

@@ -30,7 +30,7 @@ def class_bars(values, class_names, xlabel, baseline=None):
         bars = axes.barh(rows, np.nan_to_num(score), thick * 0.9, color=model_color(name))
         bars.set_label(name)
         texts = ["none" if np.isnan(v) else f"{v:.2f}" for v in np.asarray(score, float)]
-        axes.bar_label(bars, texts, padding=3, fontsize=9)
+        axes.bar_label(bars, texts, padding=3, fontsize=12)
     if baseline is not None:
         ends = np.nan_to_num(np.asarray(baseline, float))
         axes.vlines(ends, places - 0.44, places + 0.44, colors="black", linewidths=1.5,
@@ -51,7 +51,8 @@ def confusion_matrices(matrices, class_names):
     - ``class_names``: sequence of str. Names of the predicted classes; the first of them name the
       rows too.
     - Returns a figure: a row for each true class, with its share that was predicted as each class
-      in percent and the number of pixels below it.
+      in percent and the number of pixels below it. A class that has no row and that nobody
+      predicted has no column either.
 
     >>> figure = confusion_matrices({"teacher": [[3, 1], [0, 4]]}, ["Road", "Water"])
     >>> [text.get_text() for text in figure.axes[0].texts]
@@ -59,10 +60,13 @@ def confusion_matrices(matrices, class_names):
     """
     _check_matrices(matrices, len(class_names))
     rows = np.shape(next(iter(matrices.values())))[0]
+    answered = np.sum([np.sum(matrix, axis=0) for matrix in matrices.values()], axis=0) > 0
+    shown = answered | (np.arange(len(class_names)) < rows)
+    class_names = [name for name, kept in zip(class_names, shown, strict=True) if kept]
     height = len(matrices) * (0.95 + 0.55 * rows)
     figure, axes = new_figure(len(matrices), height=height, squeeze=False)
     for each, (name, matrix) in zip(axes[:, 0], matrices.items(), strict=True):
-        _matrix(each, np.asarray(matrix, float), class_names)
+        _matrix(each, np.asarray(matrix, float)[:, shown], class_names)
         each.set_title(name, color=model_color(name), fontweight="bold", loc="left")
     return figure
 
@@ -75,7 +79,7 @@ def _matrix(axes, matrix, class_names):
         count = matrix[row, column]
         text = f"{100 * value:.0f} %\n{short_count(count)}" if count else ""
         color = "white" if value > 0.55 else "black"
-        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=9)
+        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=12)
     names = [name.replace("Unlabeled", "Un-\nlabeled") for name in class_names]
     axes.set(xticks=range(len(names)), xticklabels=names, yticks=range(len(matrix)))
     axes.set_yticklabels(class_names[: len(matrix)])

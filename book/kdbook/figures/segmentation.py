@@ -63,14 +63,14 @@ def _patch(block, image, labels, predictions, compare, void_class, colors):
         pictures.append(("which of the\ntwo is right?", picture))
     for axes, (title, picture) in zip(block, pictures, strict=False):
         axes.imshow(picture, interpolation="nearest")
-        axes.set_title(title, fontsize=10)
+        axes.set_title(title, fontsize=12)
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set(visible=True, color="#888888", linewidth=0.8)
 
 
 def _headline(axes, text):
     """Write a line above the first picture of a patch that may be wider than the picture."""
-    axes.set_title("\n\n" + axes.get_title(), fontsize=10)  # two empty lines: room for it
+    axes.set_title("\n\n" + axes.get_title(), fontsize=12)  # two empty lines: room for it
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "xytext": (0, 33)}
     line = axes.annotate(text, (0, 1), fontweight="bold", **place)
     line.set_in_layout(False)

@@ -35,7 +35,7 @@ def heat_map(alphas, temperatures, means, framed, least, label):
     for (row, column), value in np.ndenumerate(means):
         if np.isfinite(value):
             dark = value < (low + high) / 2
-            axes.text(column, row, f"{value:.3f}", ha="center", va="center", fontsize=10,
+            axes.text(column, row, f"{value:.3f}", ha="center", va="center", fontsize=12,
                       color="white" if dark else "black")  # fmt: skip
         if framed[row, column]:
             axes.add_patch(_frame(row, column))
@@ -43,8 +43,8 @@ def heat_map(alphas, temperatures, means, framed, least, label):
     axes.set_xticks(range(len(temperatures)), [f"{t:g}" for t in temperatures])
     axes.set_yticks(range(len(alphas)), [f"{alpha:g}" for alpha in alphas])
     _noise_on_scale(figure.colorbar(image, ax=axes, label=label).ax, low, high, least)
-    figure.suptitle("framed: cannot be told from the best · bar on the scale: least difference\n"
-                    "that two points must have to be told apart", fontsize=10, x=0.01,
+    figure.suptitle("framed: cannot be told from the best\nbar on the scale: least difference that "
+                    "tells two points apart", fontsize=12, x=0.01,
                     ha="left")  # fmt: skip
     return figure
 

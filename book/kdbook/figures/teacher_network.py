@@ -33,7 +33,7 @@ def unet_diagram(model):
         _box(axes, places[name], name, filters)
     for row in range(5):
         size = f"{256 // 2**row} × {256 // 2**row}"
-        axes.text(-0.6, -row, size, ha="right", va="center", fontsize=10)
+        axes.text(-0.6, -row, size, ha="right", va="center", fontsize=12)
     _arrows(axes, places)
     axes.set(xlim=(-2.15, len(blocks) - 0.4), ylim=(-4.5, 0.75))
     axes.set_axis_off()
@@ -60,8 +60,8 @@ def _box(axes, place, name, filters):
     color = OUTPUT if name == "logits" else BLOCK
     corner = (x - wide / 2, y - tall / 2)
     axes.add_patch(Rectangle(corner, wide, tall, facecolor=color, edgecolor=INK))
-    axes.text(x, y + tall / 2 + 0.04, name, ha="center", va="bottom", weight="bold", fontsize=10)
-    axes.text(x, y - tall / 2 - 0.05, f"{filters}", ha="center", va="top", fontsize=10)
+    axes.text(x, y + tall / 2 + 0.04, name, ha="center", va="bottom", weight="bold", fontsize=12)
+    axes.text(x, y - tall / 2 - 0.05, f"{filters}", ha="center", va="top", fontsize=12)
 
 
 def _arrows(axes, places):
@@ -78,7 +78,7 @@ def _arrows(axes, places):
         _arrow(axes, (x + wide / 2, y + lift), (to_x - to_wide / 2, to_y + lift), color=COPY,
                linestyle=(0, (4, 2)))  # fmt: skip
     x = np.mean([places["c1"][0], places["u9"][0]])
-    axes.text(x, 0.27, "copied across, and joined", color=COPY, ha="center", fontsize=10)
+    axes.text(x, 0.27, "copied across, and joined", color=COPY, ha="center", fontsize=12)
 
 
 def _arrow(axes, start, end, **style):

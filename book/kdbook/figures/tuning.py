@@ -44,7 +44,7 @@ def halving(curves, stopped, rungs):
                   markevery=[end - 1], markersize=7)  # fmt: skip
     axes.set(xlabel="epoch", ylabel="mean IoU (validation)")
     figure.suptitle("cross: stopped · circle: trained to the end\ndotted: what would have become "
-                    "of it", fontsize=10, x=0.01, ha="left")  # fmt: skip
+                    "of it", fontsize=12, x=0.01, ha="left")  # fmt: skip
     return figure
 
 
