@@ -153,7 +153,7 @@ def test_a_way_that_was_changed_is_refused(tmp_path):
     kept.append(run | {"settings": dataclasses.asdict(PLAN.arm("online"))})
     assert list(equal_seconds.read(tmp_path)) == ["online"]
     kept.append(run | {"seed": 1, "settings": {"name": "online", "crops": 7}})
-    with pytest.raises(ValueError, match="another way now. Give the changed way another name"):
+    with pytest.raises(ValueError, match="other settings now. Give the changed ones another name"):
         equal_seconds.read(tmp_path)
 
 

@@ -1,10 +1,9 @@
 """What the experiments of chapter 12 are, and what was recorded of them."""
 
 import dataclasses
-import json
 
 from kdbook.study.arms import Plan, Run
-from kdbook.study.record import RESULTS, Record
+from kdbook.study.record import RESULTS, by_arm
 
 LENGTH = 12
 """Words in a row. Longer sentences are cut off."""
@@ -101,19 +100,9 @@ def runs():
 
 
 def recorded(folder=RESULTS):
-    """Return {arm: {seed: line}} of what is recorded, in the order of the plan.
-
-    - ``ValueError`` if a line was recorded with another setting than that of its name.
+    """Return {arm: {seed: line}} of what is recorded: :func:`kdbook.study.record.by_arm`.
 
     >>> 0 in recorded()["labels-50"]
     True
     """
-    entries, found = Record(folder, PLAN).runs(), {arm.name: {} for arm in PLAN.arms}
-    for run in sorted(entries):
-        # A tuple comes back from JSON as a list.
-        if entries[run]["settings"] != json.loads(
-            json.dumps(dataclasses.asdict(PLAN.arm(run.arm)))
-        ):
-            raise ValueError(f"{run} was recorded with {entries[run]['settings']}: repeat it.")
-        found[run.arm][run.seed] = entries[run]
-    return {name: lines for name, lines in found.items() if lines}
+    return by_arm(PLAN, folder)

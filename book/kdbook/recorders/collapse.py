@@ -19,7 +19,7 @@ from kdbook.recorders import program
 from kdbook.recorders.collapse_callbacks import LOOK, Looks, compiled
 from kdbook.study import provenance
 from kdbook.study.arms import Plan, Run
-from kdbook.study.record import RESULTS, Record
+from kdbook.study.record import RESULTS, by_arm
 from kdlib import data, runtime
 from kdlib.recipes import BUILDERS, EpochSeeds
 
@@ -164,23 +164,8 @@ def record(setting, seed, images, split):
 
 
 def runs(folder=RESULTS):
-    """Return {setting: {seed: line}} of what is recorded, in the order of the settings.
-
-    - ``ValueError`` if a line is damaged, or was recorded with another setting than that of its
-      name.
-    """
-    entries = Record(folder, PLAN).runs()
-    for run, entry in entries.items():
-        # Lines of before a field was added had its default.
-        if {"steps_before": 0, **entry["settings"]} != dataclasses.asdict(PLAN.arm(run.arm)):
-            raise ValueError(
-                f"{run} was recorded with the setting {entry['settings']}, which is another one "
-                "now. Give the changed setting another name."
-            )
-    found = {setting.name: {} for setting in SETTINGS}
-    for run in sorted(entries):
-        found[run.arm][run.seed] = entries[run]
-    return {name: lines for name, lines in found.items() if lines}
+    """Return {setting: {seed: line}} of what is recorded: :func:`kdbook.study.record.by_arm`."""
+    return by_arm(PLAN, folder, older={"steps_before": 0})
 
 
 def _runs():

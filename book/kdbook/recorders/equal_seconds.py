@@ -21,7 +21,7 @@ from kdbook.recorders.timing import alternate, by_clock
 from kdbook.study import provenance, scoring
 from kdbook.study.arms import Plan, Run
 from kdbook.study.plans import STUDENT, TAUGHT
-from kdbook.study.record import RESULTS, Record
+from kdbook.study.record import RESULTS, Record, by_arm
 from kdlib import cache, data, pretrained, recipes, runtime
 from kdlib.distiller import Distiller
 
@@ -203,20 +203,8 @@ def _trained(way, seed, costs, split, teacher):
 
 
 def read(folder=RESULTS):
-    """Return {arm: {seed: line}} of what is recorded, in the order of the plan.
-
-    - ``ValueError`` if a line is damaged, or was recorded with another way than that of its name.
-    """
-    found = {arm.name: {} for arm in PLAN.arms}
-    for run, entry in sorted(Record(folder, PLAN).runs().items()):
-        arm = PLAN.arm(run.arm)
-        if isinstance(arm, Way) and entry["settings"] != dataclasses.asdict(arm):
-            raise ValueError(
-                f"{run} was recorded with {entry['settings']}, which is another way now. Give the "
-                "changed way another name."
-            )
-        found[run.arm][run.seed] = entry
-    return {name: lines for name, lines in found.items() if lines}
+    """Return {arm: {seed: line}} of what is recorded: :func:`kdbook.study.record.by_arm`."""
+    return by_arm(PLAN, folder)
 
 
 def main(options):

@@ -7,6 +7,7 @@ writes where another does, readers take all files together, and the lines are ga
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -142,6 +143,25 @@ class Record:
             text = "".join(line + "\n" for line in sorted(lines, key=key)).encode()
             if not self.gathered.exists() or self.gathered.read_bytes() != text:
                 put(self.gathered, text)
+
+
+def by_arm(plan, folder=RESULTS, older=None):
+    """Return {arm: {seed: line}} of what is recorded, in the order of the plan.
+
+    - ``older``: settings that old lines lack, with the values that they had.
+    - ``ValueError`` if a line was recorded with other settings than those of its name now.
+    """
+    found = {arm.name: {} for arm in plan.arms}
+    for run, entry in sorted(Record(folder, plan).runs().items()):
+        # As JSON has them: a tuple comes back as a list. An arm of a name alone has none.
+        settings = json.loads(json.dumps(dataclasses.asdict(plan.arm(run.arm))))
+        if len(settings) > 1 and {**(older or {}), **entry["settings"]} != settings:
+            raise ValueError(
+                f"{run} was recorded with {entry['settings']}, and that name stands for other "
+                "settings now. Give the changed ones another name."
+            )
+        found[run.arm][run.seed] = entry
+    return {name: lines for name, lines in found.items() if lines}
 
 
 def work_folder(folder):
