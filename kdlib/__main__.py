@@ -53,7 +53,7 @@ def _distil(options):
     images = data.read_folder(options.folder, palette=saved.palette(colours))
     split = data.split(data.cut(images, options.size), images)
     teacher = (
-        saved.load(options.teacher, compile=False)
+        saved.load_network(options.teacher)
         if options.teacher
         else recipes.trained_teacher(images, split)
     )
@@ -74,7 +74,7 @@ def _export(options):
     chosen = options.format or formats.get(options.file.suffix)
     if chosen is None:
         raise ValueError(f"{options.file} has another suffix than {' or '.join(formats)}.")
-    network = saved.load(options.model, compile=False)
+    network = saved.load_network(options.model)
     if network.output_shape[-1] == 1:
         print("The network gives one number a pixel; its file gives two, the logits of no and yes.")
         network = network_ends.class_logits(network)

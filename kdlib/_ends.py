@@ -10,7 +10,8 @@ _ACTIVATIONS = {"softmax": keras.activations.softmax, "sigmoid": keras.activatio
 _KEEP = {"Identity", "Dropout", "Reshape", "Cropping1D", "Cropping2D", "RepeatVector"}
 # ... and these mix pixels, which is as good for logits, but not for what a softmax makes of them.
 _MIX = {"UpSampling2D", "Resizing", "AveragePooling2D", "GlobalAveragePooling2D"}
-_MIX |= {"GlobalAveragePooling1D", "Add", "Subtract", "Average"}
+_SUMS = {"Add", "Subtract"}  # of probabilities they are none
+_MIX |= {"GlobalAveragePooling1D", "Average"} | _SUMS
 
 
 class End(NamedTuple):
@@ -25,7 +26,7 @@ def end_of(model, outputs, output_name):
     """Return the inputs of a model, and its end, with logits."""
     if outputs not in (None, "logits", "probabilities"):
         raise ValueError(f"outputs is {outputs!r}; expected None, 'logits' or 'probabilities'.")
-    inputs = _inputs_of(model)
+    inputs = inputs_of(model)
     structure = model(inputs) if not getattr(model, "outputs", None) else model.outputs
     if isinstance(getattr(model, "output", None), dict) and not isinstance(structure, dict):
         structure = model.output
@@ -59,7 +60,7 @@ def end_of(model, outputs, output_name):
     return inputs, end
 
 
-def _inputs_of(model):
+def inputs_of(model):
     """Return the symbolic inputs of a functional or sequential model, or new ones."""
     if not getattr(model, "outputs", None):
         return _new_inputs(model)
@@ -107,9 +108,9 @@ def _end_at(tensor):
     if isinstance(op, keras.Model):
         return _nested(op, node, history.tensor_index, tensor)
     if kind in ("Softmax", "Sigmoid"):  # a layer, or an operation of keras.ops
-        axis = getattr(op, "axis", -1)
-        last = axis in (-1, len(tensor.shape) - 1)
-        return End(kind.lower(), before[0], tensor) if last else End(None, None, tensor)
+        if getattr(op, "axis", -1) not in (-1, len(tensor.shape) - 1):
+            raise _not_last(op, f"axis {op.axis}")
+        return End(kind.lower(), before[0], tensor)
     if kind in _KEEP and (kind != "Reshape" or tensor.shape[-1] == before[0].shape[-1]):
         end = _end_at(before[0])
         if end.kind == "linear" or end.logits is None:
@@ -119,12 +120,14 @@ def _end_at(tensor):
         kinds = {_end_at(each).kind for each in before}
         if kinds == {"linear"}:
             return End("linear", tensor, tensor)
-        return End(kinds.pop() if len(kinds) == 1 and kind != "Add" else None, None, tensor)
+        return End(kinds.pop() if len(kinds) == 1 and kind not in _SUMS else None, None, tensor)
     return _at_layer(op, before, tensor)
 
 
 def _at_layer(op, before, tensor):
     """Return the end at a layer with an activation, or with a name that says what it gives."""
+    if getattr(op, "data_format", None) == "channels_first" and len(tensor.shape) > 2:
+        raise _not_last(op, "axis 1")
     activation = getattr(op, "activation", None)
     known = [name for name, function in _ACTIVATIONS.items() if activation is function]
     if isinstance(op, layers.Activation):
@@ -132,13 +135,29 @@ def _at_layer(op, before, tensor):
             return End(known[0], before[0], tensor)
         if activation is keras.activations.linear:
             return _end_at(before[0])._replace(outputs=tensor)
-    elif known and len(before) == 1:
+    elif known and _is_weighted_sum(op):
+        if op.activity_regularizer is not None:  # which looks at what the layer returns
+            return End(known[0], None, tensor)
         logits = _BeforeActivation(op)(before[0])
         return End(known[0], logits, layers.Activation(known[0], dtype=op.dtype_policy)(logits))
-    elif activation is keras.activations.linear and hasattr(op, "kernel"):
+    elif activation is keras.activations.linear and _is_weighted_sum(op):
         return End("linear", tensor, tensor)
     # A layer of one's own is believed its name.
     return End("linear" if op.name == "logits" and activation is None else None, tensor, tensor)
+
+
+def _is_weighted_sum(op):
+    """Whether this is Keras' own Dense or convolution, or inherits how one is computed."""
+    owner = next(kind for kind in type(op).__mro__ if "call" in vars(kind))
+    weighted = hasattr(op, "kernel") or hasattr(op, "pointwise_kernel")
+    return weighted and owner.__module__.startswith("keras.")
+
+
+def _not_last(op, place):
+    return ValueError(
+        f"{op.name!r}, a {type(op).__name__}, has its classes in {place}; expected them in the "
+        "last. Put a keras.layers.Permute before it."
+    )
 
 
 def _nested(model, node, index, tensor):
@@ -148,8 +167,8 @@ def _nested(model, node, index, tensor):
     inner = _end_at(model.outputs[index])
     if inner.logits is None:
         return inner._replace(outputs=tensor)
-    both = keras.Model(_inputs_of(model), [inner.logits, inner.outputs], name=f"{model.name}_both")
-    return End(inner.kind, *both(node.arguments.args[0]))
+    both = keras.Model(inputs_of(model), [inner.logits, inner.outputs], name=f"{model.name}_both")
+    return End(inner.kind, *both(*node.arguments.args, **node.arguments.kwargs))
 
 
 def _from_outside(model, node, tensor):

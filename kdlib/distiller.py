@@ -86,7 +86,8 @@ class Distiller(NeutralDistiller):
             """Return :meth:`weighted_objectives`, compiled with XLA if its losses allow that.
 
             All of it reads six numbers a pixel and does little with them: operation by operation
-            it would take some times as long, most of it for reading.
+            it would take some times as long, most of it for reading. A classifier has so few
+            numbers that to call the compiled part takes longer than it saves.
             """
             own = "objectives", "weighted_sum", "weighted_objectives"
             known = (
@@ -95,7 +96,7 @@ class Distiller(NeutralDistiller):
                 in (LabelCrossEntropy, keras.losses.SparseCategoricalCrossentropy)
                 and isinstance(self.distillation_loss_fn, SoftTargetKLDivergence)
             )
-            if not known or self.run_eagerly:
+            if not known or self.run_eagerly or len(self._logits_shape) < 3:
                 return self.weighted_objectives
             return tf.function(self.weighted_objectives, jit_compile=True)
 

@@ -348,10 +348,13 @@ class NeutralDistiller(keras.Model):
                 f"the labels have shape {tuple(y.shape)}: shares of the classes, or one-hot, and "
                 "the student_loss_fn takes class ids. Leave it out: the default takes both."
             )
-        if found is None and y is not None and isinstance(self.student_loss_fn, LabelCrossEntropy):
+        several = not self.exclusive and self.classes > 1
+        ours = y is not None and isinstance(self.student_loss_fn, LabelCrossEntropy)
+        if ours and (found is None or (several and not shares)):
+            wanted = "0 to 1 for each label" if several else "class ids, or a share of each class"
             raise ValueError(
                 f"the labels have shape {tuple(y.shape)}, the student's logits "
-                f"{self._logits_shape}; expected class ids, or a share of each class."
+                f"{self._logits_shape}; expected {wanted}."
             )
 
     def _prepared(self, y, sample_weight):

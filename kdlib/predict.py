@@ -151,7 +151,7 @@ def _network(options):
         return models.pretrained(*given), {}
     from kdlib import network_ends, saved
 
-    network = saved.load(options.model, compile=False)
+    network = saved.load_network(options.model)
     palette = saved.palette(options.palette or options.model)
     if palette is None:
         raise ValueError(

@@ -93,6 +93,25 @@ def load(path, custom_objects=None, compile=True, safe_mode=True):
     return keras.models.load_model(path, custom_objects, compile=compile, safe_mode=safe_mode)
 
 
+def load_network(path):
+    """Return the network of a ``.keras`` file, not compiled; of a Distiller the student.
+
+    Errors are those of :func:`load`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from kdlib.unet import unet
+    >>> path = Path(tempfile.mkdtemp()) / "both.keras"
+    >>> student, teacher = (unet((n,) * 5, 3, 16, 16, name=f"width_{n}") for n in (1, 2))
+    >>> save(distiller.Distiller(student, teacher), path)
+    >>> load_network(path).name
+    'width_1'
+    """
+    found = load(path, compile=False)
+    return getattr(found, "student", found)
+
+
 def palette(path):
     """Return the classes of a network's file, or those of a JSON file.
 
@@ -143,7 +162,13 @@ def check_classes(network, palette):
     ...
     ValueError: the network has 6 outputs a pixel, the palette 2 classes: field, river. ...
     """
-    outputs = network.output_shape[-1]
+    shape = getattr(getattr(network, "student", network), "output_shape", None)
+    if not isinstance(shape, tuple):
+        raise ValueError(
+            "the network has no single output that could be seen from outside. Make it functional "
+            "before it gets a palette: keras.Model(inputs, network(inputs))."
+        )
+    outputs = shape[-1]
     if len(palette) not in (outputs, outputs + (outputs == 1)):
         raise ValueError(
             f"the network has {outputs} outputs a pixel, the palette {len(palette)} classes: "

@@ -5,6 +5,7 @@ from functools import partial
 import keras
 from keras import layers, ops
 
+from kdlib._ends import inputs_of
 from kdlib._settings import Setting
 from kdlib.beyond._maps import checked_positive
 from kdlib.beyond.term import Term
@@ -173,7 +174,8 @@ def with_features(model, names, outputs=None, output_name=None):
     model : keras.Model
         Functional or sequential.
     names : sequence of str
-        Names of its layers. ``"logits"`` is what comes before its softmax or sigmoid.
+        Names of its layers. ``"logits"`` is what comes before its softmax or sigmoid,
+        ``"inner/layer"`` a layer of a network that is a layer of this one.
     outputs, output_name
         As for :func:`kdlib.network_ends.logits_model`.
 
@@ -194,23 +196,64 @@ def with_features(model, names, outputs=None, output_name=None):
     >>> [tuple(shape) for shape in with_features(model, ["c5"]).output_shape]
     [(None, 16, 16, 3), (None, 16, 16, 3), (None, 1, 1, 2)]
     """
+    known = {layer.name: layer for layer in getattr(model, "layers", ())}
+    nested = {name.partition("/")[0] for name in names if "/" in name} & set(known)
+    inner = known[min(nested)] if nested else None
+    if getattr(inner, "outputs", None) and getattr(model, "outputs", None):
+        return _opened(model, inner, names, outputs, output_name)
+    _check_names(model, names, known)
     both = logits_and_outputs(model, outputs, output_name)
-    known = [layer.name for layer in model.layers]
+    features = [
+        both.outputs[0] if name == "logits" else _call_of(known[name], model.outputs).outputs[0]
+        for name in names
+    ]
+    inputs = both.inputs[0] if len(both.inputs) == 1 else both.input
+    return keras.Model(inputs, [*both.outputs, *features], name=f"{model.name}_features")
+
+
+def _check_names(model, names, known):
     if unknown := [name for name in names if name not in (*known, "logits")]:
         raise ValueError(
             f"model {model.name!r} has no layer {', '.join(map(repr, unknown))}; "
-            f"it has {', '.join(known)}."
+            f"it has {', '.join(known)}. A layer of a network inside is called inner/layer."
         )
     if set(names) - {"logits"} and not getattr(model, "outputs", None):
         raise ValueError(
             f"model {model.name!r} is subclassed, so what its layers give cannot be reached. Build "
             "it with keras.Input and keras.Model, or compare logits alone."
         )
-    features = [
-        both.outputs[0] if name == "logits" else model.get_layer(name).output for name in names
-    ]
-    inputs = both.inputs[0] if len(both.inputs) == 1 else both.input
-    return keras.Model(inputs, [*both.outputs, *features], name=f"{model.name}_features")
+
+
+def _opened(model, inner, names, outputs, output_name):
+    """Do what :func:`with_features` does, for layers of a network inside too, in one pass."""
+    node = _call_of(inner, model.outputs)
+    mine = [name for name in names if name.partition("/")[0] == inner.name and "/" in name]
+    wanted = [name.partition("/")[2] for name in mine]
+    own = {layer.name: layer for layer in inner.layers}
+    _check_names(inner, wanted, own)
+    tensors = [_call_of(own[name], inner.outputs).outputs[0] for name in wanted]
+    body = keras.Model(inputs_of(inner), [inner.outputs[0], *tensors], name=f"{inner.name}_opened")
+    behind = keras.Model(node.outputs[0], model.output, name=model.name)
+    others = [name for name in names if name not in mine]
+    given, *found = body(*node.arguments.args, **node.arguments.kwargs)
+    logits, answer, *rest = with_features(behind, others, outputs, output_name)(given)
+    by_name = dict(zip([*mine, *others], [*found, *rest], strict=True))
+    features = [by_name[name] for name in names]
+    return keras.Model(inputs_of(model), [logits, answer, *features], name=f"{model.name}_features")
+
+
+def _call_of(layer, tensors):
+    """Return the call of a layer that the tensors come from: it may have others, elsewhere."""
+    waiting, seen = list(tensors), set()
+    while waiting:
+        history = waiting.pop()._keras_history
+        node = history.operation._inbound_nodes[history.node_index]
+        if history.operation is layer:
+            return node
+        if id(node) not in seen:
+            seen.add(id(node))
+            waiting += node.input_tensors
+    raise ValueError(f"layer {layer.name!r} is there, and nothing that the network returns is its.")
 
 
 def _adapter(taught, learned):

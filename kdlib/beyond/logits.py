@@ -68,7 +68,8 @@ def standardised(teacher, student, weight=None, temperature=2.0):
               \quad Z(z) = (z - \bar z) / \sigma(z)
 
     The student need not have logits of the teacher's size. A temperature by which both logits were
-    divided before cancels out, so in the Distiller use T = 1.
+    divided before cancels out, so in the Distiller use T = 1. The authors' code has C - 1 and not C
+    under the variance: its softmax at T is the one here at T times the root of C / (C - 1).
 
     Parameters
     ----------
@@ -104,7 +105,8 @@ def decoupled(teacher, student, labels, weight=None, temperature=4.0, target=1.0
     .. math:: T^2 (\alpha\, TCKD + \beta\, NCKD), \qquad KL = TCKD + (1 - p_y)\, NCKD
 
     TCKD is the divergence of (p_y, 1 - p_y), NCKD that of the softmax over the other classes. In
-    the usual divergence a teacher that is sure switches NCKD off; here it counts in full.
+    the usual divergence a teacher that is sure switches NCKD off; here it counts in full. The
+    authors' code lets the weight of this loss grow from 0 over the first epochs.
 
     Parameters
     ----------

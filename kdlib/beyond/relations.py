@@ -140,7 +140,8 @@ def pair_wise(teacher, student, weight=None, node=2):
 
     :math:`f_i` is the mean of the features over a node of ``node`` × ``node`` cells. The widths
     may differ. Nodes count by their weight. The authors' code takes the largest feature of a node
-    instead of the mean, and lets no gradient through the norms.
+    instead of the mean, lets no gradient through the norms, and gives the size of a node as a share
+    of the map.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from kdlib import softening
 from kdlib.beyond import METHODS, BeyondDistiller, Term, attention, hint
 from kdlib.distiller import Distiller
 from kdlib.losses import bernoulli_divergence
-from kdlib.network_ends import distribution, logits_and_outputs, logits_model
+from kdlib.network_ends import class_logits, distribution, logits_and_outputs, logits_model
 from tests.kdlib.small import values
 
 X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
@@ -48,6 +48,28 @@ class Subclassed(keras.Model):
 class Own(layers.Layer):
     def call(self, x):
         return 1.0 * x
+
+
+class Gated(layers.Layer):
+    """Uses a softmax, and does not end in it."""
+
+    def __init__(self):
+        super().__init__()
+        self.activation, self.dense = keras.activations.softmax, layers.Dense(3)
+
+    def call(self, x):
+        return self.dense(x) * self.activation(self.dense(x))
+
+
+class Softer(layers.Dense):
+    def call(self, x, training=None):
+        return ops.softmax(super().call(x))
+
+
+def channels_first(*last):
+    image = keras.Input((3, 8, 8))
+    layer = layers.Conv2D(4, 1, data_format="channels_first")
+    return keras.Model(image, last[0](image) if last else layer(image))
 
 
 def subclassed(activation):
@@ -116,6 +138,15 @@ def test_networks_of_keras_applications(name):
         (lambda: dense(layers.Dense(3)), {"outputs": "probabilities"}, "gives no probabilities"),
         (lambda: dense(layers.Dense(3)), {"outputs": "scores"}, "outputs is 'scores'"),
         (lambda: Subclassed(), {}, "not built"),
+        (lambda: dense(Gated()), {}, "Say outputs='logits' or"),
+        (lambda: dense(Softer(3)), {}, "Say outputs='logits' or"),
+        (
+            lambda: keras.Sequential([keras.Input((5, 4)), layers.LSTM(3, activation="softmax")]),
+            {},
+            "Say outputs='logits' or",
+        ),
+        (lambda: channels_first(layers.Softmax(axis=1)), {}, "classes in axis 1; expected them"),
+        (channels_first, {}, "classes in axis 1; expected them in the last"),
     ],
 )
 def test_ends_that_are_none(model, options, message):
@@ -169,6 +200,10 @@ def test_labels_that_the_loss_does_not_take_are_refused():
     model.compile(**EAGER)
     with pytest.raises(ValueError, match="expected class ids, or a share of each"):
         model.evaluate(X, np.zeros((6, 7)), verbose=0)
+    several = Distiller(dense(layers.Dense(3, "sigmoid")), dense(layers.Dense(3, "sigmoid")))
+    several.compile(**EAGER)
+    with pytest.raises(ValueError, match="expected 0 to 1 for each label"):
+        several.evaluate(X, Y, verbose=0)
 
 
 @pytest.mark.parametrize("classes", [1, 3])
@@ -190,6 +225,18 @@ def test_one_logit_and_several_labels_are_yes_or_no(classes):
     assert found["distillation_loss"] > 0
     value = ops.convert_to_numpy(bernoulli_divergence(z_t, z_s, T)).mean()
     assert value == pytest.approx(soft, rel=1e-5)
+
+
+def test_what_the_student_adds_to_the_loss_itself_stays():
+    options = {"activity_regularizer": "l2", "kernel_regularizer": "l2"}
+    student = dense(layers.Dense(5, **options), layers.Dense(3, "softmax", **options))
+    model = Distiller(student, dense(layers.Dense(3), seed=2))
+    model.compile(keras.optimizers.SGD(0.0), alpha=0.3, temperature=2.0, run_eagerly=True)
+    student(X)
+    added = float(sum(student.losses))
+    for _ in range(2):  # nothing is left of the step before
+        found = model.fit(X, Y, batch_size=6, verbose=0).history["loss"][0]
+        assert found == pytest.approx(by_hand(model, Y, 0.3, 2.0) + added, rel=1e-4)
 
 
 def test_a_softmax_cannot_teach_sigmoids():
@@ -310,3 +357,92 @@ def test_features_of_such_networks_two_axes_too():
     maps.compile(**EAGER)
     with pytest.raises(ValueError, match="expected .batch, height, width, channels. of both"):
         maps.evaluate(X, Y, verbose=0)
+
+
+def with_backbone(width, seed):
+    """A network whose features are those of a network inside, as in transfer learning."""
+    keras.utils.set_random_seed(seed)
+    body = [keras.Input((4,)), layers.Dense(width, "relu", name="first")]
+    body += [layers.BatchNormalization(name="norm"), layers.Dense(width, "relu", name="last")]
+    backbone, inputs = keras.Sequential(body, name="backbone"), keras.Input((4,))
+    features = layers.Dropout(0.0, name="dropout")(backbone(2 * inputs))
+    outputs = layers.Dense(3, "softmax", name="head")(features)
+    return keras.Model(inputs, outputs, name=f"network{seed}")
+
+
+def inside(model, name):
+    return model.get_layer("backbone").get_layer(name)
+
+
+def test_features_inside_a_network_inside_in_one_pass():
+    student, teacher = with_backbone(5, 1), with_backbone(8, 2)
+    names = [("backbone/first", "backbone/first"), ("dropout", "dropout")]
+    model = BeyondDistiller(student, teacher, Term(hint, names, adapter=True))
+    model.compile(**EAGER, alpha=0.5, temperature=2.0, weight=2.0)
+    found = model.evaluate(X, Y, verbose=0, return_dict=True)
+    terms = []
+    for adapter, path in zip(model.adapters, (["first"], ["first", "norm", "last"]), strict=True):
+        taught, learned = 2 * X, 2 * X
+        for name in path:
+            taught, learned = inside(teacher, name)(taught), inside(student, name)(learned)
+        terms.append(float(ops.mean((taught - adapter(learned)) ** 2)) / 2)
+    assert found["term"] == pytest.approx(sum(terms), rel=1e-5)
+    assert found["loss"] == pytest.approx(by_hand(model, Y, 0.5, 2.0) + 2 * sum(terms), rel=1e-5)
+    batch_mean = ops.convert_to_numpy(inside(student, "first")(2 * X)).mean(axis=0)
+    model.fit(X, Y, verbose=0)
+    moved = ops.convert_to_numpy(inside(student, "norm").moving_mean)
+    np.testing.assert_allclose(moved, 0.01 * batch_mean, rtol=1e-4)  # once, at momentum 0.99
+    with pytest.raises(ValueError, match="'backbone' has no layer 'second'; it has first, norm"):
+        BeyondDistiller(student, teacher, Term(hint, ["backbone/second"]))
+    with pytest.raises(ValueError, match="A layer of a network inside is called inner/layer"):
+        BeyondDistiller(student, teacher, Term(hint, ["first"]))
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_class_logits_have_a_number_a_class(classes):
+    model = dense(layers.Dense(classes, "sigmoid" if classes == 1 else "softmax"))
+    q = softening.softmax(ops.convert_to_numpy(class_logits(model)(X)).astype(float))
+    found = ops.convert_to_numpy(model(X))
+    np.testing.assert_allclose(q[:, 1:] if classes == 1 else q, found, atol=1e-6)
+
+
+class Halves(keras.utils.PyDataset):
+    """The batch in two halves, with weights."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        half = slice(3 * index, 3 * index + 3)
+        return X[half], Y[half], WEIGHT[half]
+
+
+WEIGHT = np.float32([1, 2, 0, 1, 0.5, 3])
+
+
+def as_dataset():
+    tf = pytest.importorskip("tensorflow")
+    return tf.data.Dataset.from_tensor_slices((X, Y, WEIGHT)).batch(3)
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [Halves, as_dataset, lambda: (Halves()[index] for index in range(2))],
+    ids=["PyDataset", "tf.data", "generator"],
+)
+def test_batches_may_come_from_anywhere(batches):
+    models = []
+    for given in (True, False):
+        keras.utils.set_random_seed(0)  # before layers are made, which draw their seeds then
+        model = Distiller(dense(layers.Dense(3), seed=1), dense(layers.Dense(3), seed=2))
+        model.compile(keras.optimizers.SGD(0.1), alpha=0.3, run_eagerly=True)
+        if given:
+            history = model.fit(X, Y, 3, sample_weight=WEIGHT, shuffle=False, verbose=0).history
+        else:
+            history = model.fit(batches(), shuffle=False, verbose=0).history
+        models.append((values(model.student.variables), history))
+    (one, history), (other, again) = models
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+    for key, (value,) in history.items():
+        assert again[key][0] == pytest.approx(value, rel=1e-5), key

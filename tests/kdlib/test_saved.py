@@ -40,6 +40,10 @@ def dense(width, seed, *last):
     return keras.Sequential([keras.Input((4,)), layers.Dense(width, "relu"), *last])
 
 
+class Own(keras.Model):
+    """Subclassed: Keras does not know its output shape."""
+
+
 def distilled(kind, *term):
     student, teacher = dense(4, 1, layers.Dense(3, "softmax")), dense(6, 2, layers.Dense(3))
     names = teacher.layers[0].name, student.layers[0].name
@@ -127,3 +131,8 @@ def test_what_cannot_be_saved_so(tmp_path):
         kdlib.save(unet((1,) * 5, 4), tmp_path / "mine.keras", PALETTE)
     two = Palette({"field": "#00A000", "river": "blue"})
     kdlib.save(dense(4, 1, layers.Dense(1)), tmp_path / "one.keras", two)
+    both = Distiller(dense(4, 1, layers.Dense(1)), dense(5, 2, layers.Dense(1)))
+    kdlib.save(both, tmp_path / "both.keras", two)
+    assert saved.load_network(tmp_path / "both.keras").count_params() == 25
+    with pytest.raises(ValueError, match="no single output that could be seen"):
+        kdlib.save(Own(), tmp_path / "own.keras", two)

@@ -14,6 +14,7 @@ PROGRAMS = {
     "growth": "how costs grow with what is computed",
     "language_lessons": "what the students of chapter 12 are taught from",
     "method_costs": "what a step of each method of chapter 09 costs",
+    "peers": "one classifier distilled in four ways, beside each other",
 }
 """Each is the module of this room that does it, in its function ``main``."""
 
@@ -28,7 +29,8 @@ def _act(options):
     from kdbook.study import record
 
     options.out = options.out or record.folder()
-    if options.program != "bench":  # better said before images are loaded than after it
+    # Better said before images are loaded than after it.
+    if options.program not in ("bench", "peers"):
         importlib.import_module("kdbook.study.queue")  # needs Optuna
     importlib.import_module(f"kdbook.recorders.{options.program}").main(options)
 
@@ -43,7 +45,10 @@ def _parser():
             type=Path,
             help="folder of the record (default: that of the clone, or else kdbook-results here)",
         )
-    for name in set(PROGRAMS) - {"bench"}:
+    each["peers"].add_argument(
+        "--rounds", type=commands.count, default=15, help="steps of each way (default: 15)"
+    )
+    for name in set(PROGRAMS) - {"bench", "peers"}:
         workers.add_storage(each[name])
     each["equal_seconds"].add_argument(
         "--costs", action="store_true", help="measure the costs, and no more"
