@@ -9,7 +9,10 @@ from keras import ops
 
 from kdlib import softening
 from kdlib.losses import (
+    LabelCrossEntropy,
+    SoftTargetBernoulliDivergence,
     SoftTargetKLDivergence,
+    bernoulli_divergence,
     checked_alpha,
     kl_divergence,
 )
@@ -220,6 +223,31 @@ def test_equals_keras_distillation_when_it_is_given_a_loss_object(temperature):
     )
     ours = temperature**2 * float(ops.mean(kl_divergence(teacher, student, temperature)))
     assert ours == pytest.approx(value, rel=1e-5)
+
+
+def test_the_divergence_of_yes_or_no_is_that_of_numpy():
+    teacher, student = np.random.default_rng(3).normal(0, 3, (2, 4, 5, 3))
+    p, q = (1 / (1 + np.exp(-z / 2)) for z in (teacher, student))
+    each = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
+    found = ops.convert_to_numpy(bernoulli_divergence(teacher, student, 2.0))
+    np.testing.assert_allclose(found, each.mean(-1), rtol=1e-5)
+    loss = float(SoftTargetBernoulliDivergence()(teacher / 2, student / 2))
+    assert loss == pytest.approx(each.mean(), rel=1e-5)
+
+
+def test_the_cross_entropy_takes_ids_shares_and_yes_or_no():
+    logits = np.random.default_rng(4).normal(0, 3, (2, 3, 4))
+    log_q = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    ids = np.arange(6).reshape(2, 3) % 4
+    shares = np.full(logits.shape, 0.25)
+    for y, expected in ((ids, -log_q[np.eye(4, dtype=bool)[ids]].mean()), (shares, -log_q.mean())):
+        assert float(LabelCrossEntropy()(y, logits)) == pytest.approx(expected, rel=1e-5)
+    yes = np.eye(4)[ids]
+    q = 1 / (1 + np.exp(-logits))
+    expected = -(yes * np.log(q) + (1 - yes) * np.log(1 - q)).mean()
+    assert float(LabelCrossEntropy(bernoulli=True)(yes, logits)) == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("temperature", [0, -2, float("nan"), float("inf"), "3", True])
