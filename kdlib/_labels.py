@@ -51,15 +51,24 @@ def prepared(y, sample_weight, shape, exclusive=True, ignore_class=None, allowed
     outside = ops.logical_and(counts, ops.logical_not(fits))
     kept = ops.logical_and(counts, fits)
     y = ops.where(kept if is_ids else kept[..., None], y, ops.zeros_like(y))
-    largest = ops.max(ops.where(outside, number, -math.inf), initial=-math.inf)
+    telling = values if is_ids else _telling(values)
+    largest = ops.max(ops.where(outside, telling, -math.inf), initial=-math.inf)
     # A compiler's maximum may pass over NaN.
-    unknown = ops.any(ops.logical_and(outside, ops.isnan(number)))
+    unknown = ops.any(ops.logical_and(outside, ops.isnan(telling)))
     largest = ops.where(unknown, math.nan, largest)
     return y, sample_weight, (ops.any(outside), largest)
 
 
-def refusal(label, classes, exclusive):
+def refusal(label, classes, exclusive, shares=False):
     """Return what to say of a label that is no class, in two halves around the label."""
+    if shares and classes > 1:
+        wanted = "0 to 1, with a sum of 1" if exclusive else "0 to 1"
+        remedy = "Give what has no class the weight 0."
+        return (
+            "a label has a share, or a sum of shares, of",
+            label,
+            f"instead of {wanted}. {remedy}",
+        )
     wanted = f"0 to {classes - 1}, or shares that sum to 1" if exclusive else "0 to 1"
     remedy = "Give what has no class the weight 0, or name it as ignore_class in compile."
     return "a label is", label, f"and no class; expected {wanted}. {remedy}"
@@ -71,6 +80,7 @@ class Outside(keras.metrics.Metric):
     def __init__(self, name="labels_outside"):
         super().__init__(name=name, dtype="float32")
         self.found = self.add_variable((2,), "zeros", name="found")
+        self.shares = False  # whether labels are shares of the classes, for the message
 
     def update_state(self, any_outside, largest):
         """Keep the first finding."""
@@ -101,7 +111,8 @@ def watched(model, step):
                 model._jax_state_synced = False
                 model.jax_state_sync()
             model.labels_outside.reset_state()
-            raise ValueError("{} {:g} {}".format(*refusal(label, model.classes, model.exclusive)))
+            how = model.classes, model.exclusive, model.labels_outside.shares
+            raise ValueError("{} {:g} {}".format(*refusal(label, *how)))
         return result
 
     return with_watch
@@ -118,6 +129,12 @@ def _in_shape(y, shape):
 def _are_ids(values, classes):
     within = ops.logical_and(values >= 0, values < classes)  # False for NaN
     return ops.logical_and(within, values == ops.floor(values))
+
+
+def _telling(values):
+    """Return the number that shows why shares are none: one outside 0 to 1, or else their sum."""
+    low, high = ops.min(values, axis=-1), ops.max(values, axis=-1)
+    return ops.where(low < 0, low, ops.where(high > 1, high, ops.sum(values, axis=-1)))
 
 
 def _are_shares(values, exclusive):

@@ -326,16 +326,15 @@ class NeutralDistiller(keras.Model):
         if found is None:
             return y, sample_weight
         outside, label = found
+        shares = len(y.shape) == len(self._logits_shape)
+        how = self.classes, self.exclusive, shares
         if not is_traced(outside):
             if bool(outside):
-                raise ValueError(
-                    "{} {:g} {}".format(*refusal(float(label), self.classes, self.exclusive))
-                )
+                raise ValueError("{} {:g} {}".format(*refusal(float(label), *how)))
         elif _ON_TENSORFLOW and not self.jit_compile:
-            tf.debugging.Assert(
-                tf.logical_not(outside), refusal(label, self.classes, self.exclusive)
-            )
+            tf.debugging.Assert(tf.logical_not(outside), refusal(label, *how))
         else:
+            self.labels_outside.shares = shares
             self.labels_outside.update_state(outside, label)
         return y, sample_weight
 

@@ -68,6 +68,24 @@ def test_one_such_pixel_that_counts_is_an_error_and_spoils_no_student(way, label
     assert np.isfinite(model.fit(x, np.zeros_like(y), verbose=0).history["loss"]).all()
 
 
+@pytest.mark.parametrize("way", [{}, {"jit_compile": True}, {"run_eagerly": True}], ids=str)
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [((0, 0, 0), "0"), ((1, 1, 0), "2"), ((-1, 1, 1), "-1"), ((1, 0, 255), "255")],
+)
+def test_shares_that_are_none_are_named_by_what_is_wrong_with_them(way, shares, said):
+    x, y, weight = batch(1, "int32")
+    y = np.eye(CLASSES, dtype="float32")[y]
+    y[0, 1, 2] = shares
+    model = distiller(**way)
+    # TensorFlow puts brackets around the parts of a message.
+    said = rf"a sum of shares, of[\] \[]*{said}[\] \[]*instead of 0 to 1"
+    with pytest.raises(Exception, match=said):
+        model.evaluate(x, y, verbose=0)
+    model.evaluate(x, y, sample_weight=weight, verbose=0)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras takes one step there")
 def test_several_steps_at_once_notice_it_too():
     model = distiller(steps_per_execution=2)
     x, y, _ = batch(7, "int32", spot=(3, 3, 3))
