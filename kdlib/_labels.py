@@ -94,10 +94,18 @@ class Outside(keras.metrics.Metric):
 
 
 def watched(model, step):
-    """Return a compiled step that raises, once it has run, if a label in it was no class."""
+    """Return a compiled step that raises, once it has run, if a label in it was no class.
+
+    On JAX, where variables are empty while a step runs, an error leaves them as they were.
+    """
 
     def with_watch(*given):
-        result, found = step(*given), model.labels_outside.found
+        try:
+            result, found = step(*given), model.labels_outside.found
+        except Exception:
+            if keras.backend.backend() == "jax":
+                _put_back(model, given[0])
+            raise
         if keras.backend.backend() == "jax":
             # JAX holds all values in the state that the step returns.
             *_, metrics = state = result[1]
@@ -105,17 +113,22 @@ def watched(model, step):
         outside, label = ops.convert_to_numpy(found)
         if outside:
             if keras.backend.backend() == "jax":
-                names = "trainable", "non_trainable", *(["optimizer"] if len(state) == 4 else [])
-                kept = zip((*names, "metrics"), state, strict=True)
-                model._jax_state = {f"{name}_variables": values for name, values in kept}
-                model._jax_state_synced = False
-                model.jax_state_sync()
+                _put_back(model, state)
             model.labels_outside.reset_state()
             how = model.classes, model.exclusive, model.labels_outside.shares
             raise ValueError("{} {:g} {}".format(*refusal(label, *how)))
         return result
 
     return with_watch
+
+
+def _put_back(model, state):
+    """Give the variables the values that JAX holds for a step."""
+    names = "trainable", "non_trainable", *(["optimizer"] if len(state) == 4 else [])
+    kept = zip((*names, "metrics"), state, strict=True)
+    model._jax_state = {f"{name}_variables": values for name, values in kept}
+    model._jax_state_synced = False
+    model.jax_state_sync()
 
 
 def _in_shape(y, shape):

@@ -392,8 +392,9 @@ class NeutralDistiller(keras.Model):
 
     def _watched(self, function):
         # TensorFlow raises by itself where XLA has not compiled the step, and PyTorch runs it.
-        compiled = self.jit_compile and keras.backend.backend() != "torch"
-        return watched(self, function) if compiled else function
+        backend = keras.backend.backend()
+        compiled = self.jit_compile and backend != "torch"
+        return watched(self, function) if compiled or backend == "jax" else function
 
     def get_config(self):
         """Return what is needed to build the Distiller again, both networks included."""
