@@ -244,10 +244,10 @@ def test_the_cross_entropy_takes_ids_shares_and_yes_or_no():
         assert float(LabelCrossEntropy()(y, logits)) == pytest.approx(expected, rel=1e-5)
     yes = np.eye(4)[ids]
     q = 1 / (1 + np.exp(-logits))
-    expected = -(yes * np.log(q) + (1 - yes) * np.log(1 - q)).mean()
-    assert float(LabelCrossEntropy(bernoulli=True)(yes, logits)) == pytest.approx(
-        expected, rel=1e-5
-    )
+    each = -(yes * np.log(q) + (1 - yes) * np.log(1 - q)).mean(-1)
+    weight = np.arange(6.0).reshape(2, 3)
+    found = float(LabelCrossEntropy(bernoulli=True)(yes, logits, sample_weight=weight))
+    assert found == pytest.approx((weight * each).mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize("temperature", [0, -2, float("nan"), float("inf"), "3", True])
