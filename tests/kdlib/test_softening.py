@@ -143,6 +143,8 @@ def test_probabilities_have_a_class_at_least(bad):
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match="same shape"):
         softening.kl_divergence([0.5, 0.5], [0.2, 0.3, 0.5])
+    with pytest.raises(ValueError, match="same shape"):
+        softening.kl_divergence([0.2, 0.3, 0.5], [0.5, 0.5])
     for pair in (([0.0, 0.0], [0.0, 0.0, 1.0]), ([0.0, 0.0, 1.0], [0.0, 0.0])):
         with pytest.raises(ValueError, match="same shape"):
             softening.kl_gradient(*pair, 2)
