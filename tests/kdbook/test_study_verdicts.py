@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kdbook.study import patience_plans, verdicts
-from kdbook.study.plans import DUBAI_TEACHER, find
-from kdlib.data import N_CLASSES
+from kdbook.study import patience_plans, record, verdicts, workbench
+from kdbook.study.plans import DUBAI_TEACHER, PATIENT, find
+from kdlib import metrics, models
+from kdlib.data import N_CLASSES, VOID
 from kdlib.metrics import paired_difference
 
 
@@ -72,4 +73,14 @@ def test_each_family_is_tuned_by_as_many_runs():
         ("labels", "decisions", "smoothed", "distilled"), 6
     )
     assert {arm.recipe.steps for arm in find("patience-search").arms} == {patience_plans.SEARCHED}
-    assert find("patience-search").teacher == DUBAI_TEACHER
+    assert find("patience-search").teacher == PATIENT
+
+
+def test_the_patient_teacher_is_here_and_better_on_validation_images():
+    found = {}
+    for run in (PATIENT, DUBAI_TEACHER):
+        entry = record.Record(record.RESULTS, find(run.plan)).runs()[run]
+        found[run] = metrics.scores(entry["validation"]["confusion"], VOID).mean_iou
+        weights = models.read(workbench.weights_path(record.RESULTS, run))
+        assert models.digest(weights) == entry["weights"]
+    assert [round(score, 3) for score in found.values()] == [0.669, 0.651]

@@ -66,11 +66,14 @@ PATIENT_TEACHER = Plan(
     judged_on="validation",
     scored=("validation",),
 )
-"""The best recipe of the search for three times as long: 9,000 steps, 44 passes over the patches.
-It has to be better than the teacher below on validation images, and is not scored on others."""
+"""The best recipe of the search for three times as long: 9,000 steps, 44 passes over the images."""
+
+PATIENT = Run("patient-teacher", "jitter-180-no-dropout", 0)
+"""The teacher of the plans of patience: 0.669 mean IoU on validation images, where the one below
+has 0.651. It is scored on the test images when it is shipped."""
 
 DUBAI_TEACHER = Run("teacher-search", "jitter-60-no-dropout", 0)
-"""The teacher of all plans on the Dubai images: the best of the search on validation images."""
+"""The teacher of the other plans on the Dubai images: the best of the search."""
 
 SHORT_TEACHER = _with(_FAST, dropout=0.0, epochs=8)
 """The budget where many teachers are trained: the best recipe, with 400 steps and not 3,000."""
@@ -254,13 +257,13 @@ COARSE = coarse_plans.comparison(MAIN)
 COARSE_LONG = coarse_plans.longer(MAIN)
 """Four times the steps, at the temperature of the sweep: did it learn too little of its teacher?"""
 
-PATIENCE_SEARCH = patience_plans.search(DUBAI_TEACHER)
+PATIENCE_SEARCH = patience_plans.search(PATIENT)
 """Rates, T and α of the students that are trained to the end, judged on validation images."""
 
-SAME_VIEW = patience_plans.same_view(DUBAI_TEACHER)
+SAME_VIEW = patience_plans.same_view(PATIENT)
 """How the teacher should answer, judged on validation images: for each crop or for the patch."""
 
-FEW_LABELS = patience_plans.few_labels(DUBAI_TEACHER, _with(_FAST, dropout=0.0, epochs=20))
+FEW_LABELS = patience_plans.few_labels(PATIENT, _with(_FAST, dropout=0.0, epochs=20))
 """Does a teacher of five labelled images help where the others have no labels?"""
 
 CONFIRM = Plan(
