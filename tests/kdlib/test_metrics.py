@@ -216,16 +216,26 @@ def test_scores_do_not_change_the_matrix():
         (([0, 1], [0, 1], 1), "n_classes is 1; expected a whole number from 2"),
         (([0, 1], [0, 1], 2.0), "n_classes is 2.0"),
         (([0, 1], [0, 1], True), "n_classes is True"),
-        (([0, 1], [0, 1], 2, [1.0]), r"sample_weight has shape \(1,\) and labels \(2,\)"),
-        (([0, 1], [0, 1], 2, [1.0] * 3), r"sample_weight has shape \(3,\) and labels \(2,\)"),
-        (([0, 1], [0, 1], 2, [1, -1]), "sample_weight has negative"),
-        (([0, 1], [0, 1], 2, [1, np.nan]), "sample_weight has negative or non-finite"),
-        (([0, 1], [0, 1], 2, None, "void"), "void_class is 'void'"),
     ],
 )
 def test_bad_input_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         metrics.confusion_matrix(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sample_weight": [1.0]}, r"sample_weight has shape \(1,\) and labels \(2,\)"),
+        ({"sample_weight": [1.0] * 3}, r"sample_weight has shape \(3,\) and labels \(2,\)"),
+        ({"sample_weight": [1, -1]}, "sample_weight has negative"),
+        ({"sample_weight": [1, np.nan]}, "sample_weight has negative or non-finite"),
+        ({"void_class": "void"}, "void_class is 'void'"),
+    ],
+)
+def test_bad_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.confusion_matrix([0, 1], [0, 1], 2, **options)
 
 
 @pytest.mark.parametrize(
