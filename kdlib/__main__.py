@@ -1,13 +1,12 @@
 """The command ``kdlib``: masks of images, networks as files, a student of one's own images."""
 
-import argparse
 import json
 import os
 import runpy
 import sys
 from pathlib import Path
 
-import kdlib
+from kdlib import _commands as commands
 
 COMMANDS = {
     "predict": "write mask and overlay of images, with a network of kdlib or of your own",
@@ -27,14 +26,8 @@ def main(arguments=None):
     if given[:1] == ["tune"]:
         return _tune(given[1:])
     options = _parser().parse_args(given)
-    try:
-        return {"export": _export, "distil": _distil}[options.command](options)
-    except (ValueError, OSError, ImportError, TypeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped.", file=sys.stderr)
-        return 130
+    act = {"export": _export, "distil": _distil}[options.command]
+    return commands.status_of(act, options, stopped="stopped.")
 
 
 def _distil(options):
@@ -62,7 +55,6 @@ def _distil(options):
     )
     found.save(options.out)
     print(f"{found.report()}\n\n{options.out} holds the networks, their palette and this report.")
-    return 0
 
 
 def _export(options):
@@ -88,7 +80,6 @@ def _export(options):
         f"{checked.path}: {checked.size:,} bytes; on {len(patches)} patches "
         f"{checked.agreement:.2%} of the pixels have the class that Keras gives them."
     )
-    return 0
 
 
 def _tune(arguments):
@@ -108,8 +99,7 @@ def _tune(arguments):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="kdlib", description="Distil networks, and use them.")
-    parser.add_argument("--version", action="version", version=f"kdlib {kdlib.__version__}")
+    parser = commands.parser("kdlib", "Distil networks, and use them.")
     choice = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     each = {name: choice.add_parser(name, help=text) for name, text in COMMANDS.items()}
     _add_options_of_distil(each["distil"].add_argument)
@@ -123,10 +113,15 @@ def _add_options_of_distil(add):
     add("--out", type=Path, default=out, help="folder for the results (default: %(default)s)")
     add("--palette", type=Path, metavar="FILE", help="instead of palette.json in the folder")
     add("--teacher", type=Path, metavar="FILE", help="a .keras file, instead of training one")
-    add("--size", type=int, default=128, help="of the patches, in pixels (default: %(default)s)")
+    add(
+        "--size",
+        type=commands.side,
+        default=128,
+        help="of the patches, in pixels (default: %(default)s)",
+    )
     add("--alpha", type=float, default=0.1, help="weight of the labels (default: %(default)s)")
-    add("--temperature", type=float, default=2.0, help="T (default: %(default)s)")
-    add("--seed", type=int, default=0, help="of both students (default: %(default)s)")
+    add("--temperature", type=float, default=1.0, help="T (default: %(default)s)")
+    add("--seed", type=commands.seed, default=0, help="of both students (default: %(default)s)")
     add("--quick", action="store_true", help="only a few steps, to see that all works")
 
 
@@ -136,7 +131,7 @@ def _add_options_of_export(add):
     add("images", type=Path, nargs="+", metavar="IMAGE", help="to compare on: a few dozen")
     kinds = ["onnx", "litert-float32", "litert-float16", "litert-int8"]
     add("--format", choices=kinds, help="(default: by the suffix, in float32)")
-    add("--size", type=int, default=256, help="of the images that the file takes (default: 256)")
+    add("--size", type=commands.count, default=256, help="of what the file takes (default: 256)")
 
 
 if __name__ == "__main__":

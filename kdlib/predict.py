@@ -5,7 +5,6 @@ the masks that the network learned from, and ``NAME_overlay.png``, the image wit
 over it. ``python -m kdlib.predict`` is the same command.
 """
 
-import argparse
 import contextlib
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from PIL import Image, PngImagePlugin
 
 import kdlib  # whose rooms come when they are used: to say --help needs none
+from kdlib import _commands as commands
 from kdlib import models
 from kdlib._files import whole
 
@@ -48,7 +48,7 @@ def main(arguments=None, prog="python -m kdlib.predict"):
 
     try:
         network, how = _network(options)
-    except (ValueError, OSError, TypeError) as error:  # TypeError: an unknown class, of Keras
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     failed, written = 0, set()
@@ -216,9 +216,7 @@ def _said(error, path):
 
 
 def _parser(prog):
-    parser = argparse.ArgumentParser(
-        prog=prog, description="Write mask and overlay of images of any size."
-    )
+    parser = commands.parser(prog, "Write mask and overlay of images of any size.")
     parser.add_argument("images", nargs="+", metavar="IMAGE", type=Path, help="path of an image")
     parser.add_argument(
         "--network",
@@ -252,7 +250,6 @@ def _parser(prog):
     parser.add_argument("--out", type=Path, help="folder for the results (default: the image's)")
     parser.add_argument("--force", action="store_true", help="replace results that are there")
     parser.add_argument("--quiet", action="store_true", help="show no progress bar")
-    parser.add_argument("--version", action="version", version=f"kdlib {kdlib.__version__}")
     return parser
 
 

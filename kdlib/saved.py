@@ -4,6 +4,7 @@ Keras finds a class of kdlib in a ``.keras`` file only if its module was importe
 module imports them all: with ``import kdlib``, ``kdlib.load`` is enough.
 """
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -96,7 +97,12 @@ def load(path, custom_objects=None, compile=True, safe_mode=True):
 def load_network(path):
     """Return the network of a ``.keras`` file, not compiled; of a Distiller the student.
 
-    Errors are those of :func:`load`.
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If Keras cannot make a network of it, for want of a class that is not kdlib's, for example.
 
     Examples
     --------
@@ -108,7 +114,16 @@ def load_network(path):
     >>> load_network(path).name
     'width_1'
     """
-    found = load(path, compile=False)
+    try:
+        found = load(path, compile=False)
+    except TypeError as error:
+        # Keras prints the whole configuration, and the name of an unknown class at its end.
+        unknown = re.search(r"Could not locate (?:class|function) '(.+?)'", str(error))
+        why = f"{unknown[0]}, which is not Keras' or kdlib's" if unknown else str(error)
+        raise ValueError(
+            f"{path} cannot be loaded. {why}. Load it in Python, where its classes are registered "
+            "by keras.saving.register_keras_serializable, and go on there."
+        ) from error
     return getattr(found, "student", found)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import kdlib
-from kdbook import commands
 from kdbook.recorders.__main__ import PROGRAMS
 from kdbook.recorders.__main__ import main as recorders
 from kdbook.study import __main__ as study_command
 from kdbook.study import record, ship
+from kdlib import _commands as commands
 
 COMMANDS = ["kdlib", "kdlib.predict", "kdbook.study", "kdbook.tune", "kdbook.recorders"]
 LIGHT = """

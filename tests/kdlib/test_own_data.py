@@ -1,5 +1,6 @@
 """One's own images: from folders with any classes and sizes to a report, and what is refused."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from kdlib import data, experiment, recipes, saved
+from kdlib.__main__ import _parser as command_line
 from kdlib.__main__ import main as console
 from kdlib.recipes import Recipe
 from kdlib.unet import multi_teacher_unet_model
@@ -300,6 +302,20 @@ def test_the_command_goes_from_a_folder_to_networks_and_report(
     image = str(mine / "images" / "north 1.png")
     assert console(["predict", image, "--model", student, "--out", str(tmp_path)]) == 0
     assert "field" in capsys.readouterr().out
+
+
+def test_the_command_has_the_defaults_of_the_function():
+    options = vars(command_line().parse_args(["distil", "images"]))
+    defaults = inspect.signature(experiment.run).parameters
+    for name in ("alpha", "temperature", "seed"):
+        assert options[name] == defaults[name].default, name
+
+
+@pytest.mark.parametrize("wrong", [["--size", "100"], ["--seed", "-1"], ["--size", "big"]])
+def test_the_command_says_which_numbers_it_takes(wrong, capsys):
+    with pytest.raises(SystemExit):
+        console(["distil", "images", *wrong])
+    assert f"{wrong[1]!r} came; expected" in capsys.readouterr().err
 
 
 def test_full_mode_is_not_worth_a_line(tmp_path):

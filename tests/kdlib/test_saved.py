@@ -12,6 +12,7 @@ from keras import layers
 
 import kdlib
 from kdlib import metrics, saved
+from kdlib.__main__ import main as console
 from kdlib.beyond import METHODS, BeyondDistiller, Term, ensemble, hint
 from kdlib.coarse_unet import multi_coarse_student_unet_model
 from kdlib.data import Palette
@@ -136,3 +137,19 @@ def test_what_cannot_be_saved_so(tmp_path):
     assert saved.load_network(tmp_path / "both.keras").count_params() == 25
     with pytest.raises(ValueError, match="no single output that could be seen"):
         kdlib.save(Own(), tmp_path / "own.keras", two)
+
+
+def test_a_class_that_keras_does_not_know_is_an_error_that_commands_can_say(tmp_path, capsys):
+    class Stranger(layers.Layer):
+        def call(self, x):
+            return x
+
+    path = tmp_path / "strange.keras"
+    dense(3, 0, Stranger()).save(path)
+    with pytest.raises(
+        ValueError, match="strange.keras cannot be loaded. Could not locate class 'Stranger'"
+    ):
+        saved.load_network(path)
+    assert console(["export", str(path), str(tmp_path / "x.onnx"), "a.png"]) == 1
+    said = capsys.readouterr().err
+    assert "register_keras_serializable" in said and len(said) < 400

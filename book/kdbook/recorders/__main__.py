@@ -4,8 +4,8 @@ import importlib
 import sys
 from pathlib import Path
 
-from kdbook import commands
 from kdbook.study import workers
+from kdlib import _commands as commands
 
 PROGRAMS = {
     "bench": "time a step of distillation beside other ways to do it",
@@ -36,7 +36,7 @@ def _act(options):
 
 
 def _parser():
-    parser = commands.parser("kdbook.recorders", "Do what is left of a record.")
+    parser = commands.parser("python -m kdbook.recorders", "Do what is left of a record.")
     choice = parser.add_subparsers(dest="program", metavar="NAME", required=True)
     each = {name: choice.add_parser(name, help=text) for name, text in PROGRAMS.items()}
     for added in each.values():

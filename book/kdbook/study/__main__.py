@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from kdbook import commands
 from kdbook.study import workers
+from kdlib import _commands as commands
 
 
 def main(arguments=None):
@@ -39,7 +39,7 @@ def _act(options):
 
 def _start_workers(options, folder):
     """Start processes that each do this command alone; return the worst exit status."""
-    command = [sys.executable, "-m", "kdbook.study", "--plan", options.plan]
+    command = [sys.executable, "-m", "python -m kdbook.study", "--plan", options.plan]
     command += ["--out", str(folder)]
     command += ["--only", options.only] if options.only else []
     command += ["--storage", options.storage] if options.storage else []
@@ -48,7 +48,7 @@ def _start_workers(options, folder):
 
 def _parser():
     parser = commands.parser(
-        "kdbook.study", "Run the recorded experiments, or look at their record."
+        "python -m kdbook.study", "Run the recorded experiments, or look at their record."
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--plan", help="its name; a wrong one lists all")

@@ -170,19 +170,15 @@ def why(teacher, chosen):
 
 def _arms(chosen, steps):
     """Return a function that gives a family's arm at its chosen settings, under any name."""
+    makers = {"labels": labels, "decisions": decisions, "smoothed": smoothed}
+    chosen = chosen | {"shuffled": chosen["distilled"] | {"teacher": "shuffled"}}
 
     def arm(family, name=None, **options):
-        made = {
-            "labels": labels,
-            "decisions": decisions,
-            "distilled": distilled,
-            "shuffled": distilled,
-            "smoothed": smoothed,
-        }[family]
-        settings = dict(chosen["distilled" if family == "shuffled" else family])
+        """Return the arm, compared with nothing unless the options say so."""
+        settings = dict(chosen[family])
         recipe = budget(steps, settings.pop("rate"))
-        settings |= {"teacher": "shuffled"} if family == "shuffled" else {}
-        return made(name or family, recipe, **settings, **{"baseline": None, **options})
+        made = makers.get(family, distilled)
+        return made(name or family, recipe, **{"baseline": None, **settings, **options})
 
     return arm
 

@@ -4,9 +4,9 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from kdbook import commands
 from kdbook.study import workers
 from kdbook.tune.problem import Problem
+from kdlib import _commands as commands
 
 FIELDS = {field.name: field.default for field in dataclasses.fields(Problem)}
 
@@ -61,7 +61,7 @@ def _act(options):
 
 def _start_workers(options):
     """Start processes that each do this command alone; return the worst exit status."""
-    command = [sys.executable, "-m", "kdbook.tune", "--trials", str(options.trials)]
+    command = [sys.executable, "-m", "python -m kdbook.tune", "--trials", str(options.trials)]
     command += ["--out", str(options.out)]
     command += ["--storage", options.storage] if options.storage else []
     for name in FIELDS:
@@ -72,7 +72,7 @@ def _start_workers(options):
 
 def _parser():
     parser = commands.parser(
-        "kdbook.tune",
+        "python -m kdbook.tune",
         "Search for the settings of a distillation, judged on validation images: "
         "Optuna's TPE with its Hyperband pruner. Stop it at any time; the same command goes on.",
     )

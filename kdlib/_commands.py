@@ -9,17 +9,17 @@ import kdlib
 def parser(name, description):
     """Return a parser of arguments that knows ``--help`` and ``--version``.
 
-    - ``name``: of the module that Python is told to run.
+    - ``name``: what is typed.
 
-    >>> parser("kdbook.study", "Run the recorded experiments.").prog
+    >>> parser("python -m kdbook.study", "Run the recorded experiments.").prog
     'python -m kdbook.study'
     """
-    made = argparse.ArgumentParser(prog=f"python -m {name}", description=description)
+    made = argparse.ArgumentParser(prog=name, description=description)
     made.add_argument("--version", action="version", version=f"kdlib {kdlib.__version__}")
     return made
 
 
-def status_of(act, options):
+def status_of(act, options, stopped="stopped; what is done stays. The same command goes on."):
     """Do what a command line asks for; return the exit status.
 
     0, or what ``act(options)`` returns; 1 with a message on the error stream; 130 if stopped.
@@ -33,7 +33,7 @@ def status_of(act, options):
         print(f"error: {text}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped; what is done stays. The same command goes on.", file=sys.stderr)
+        print(stopped, file=sys.stderr)
         return 130
 
 
