@@ -54,7 +54,7 @@ def end_of(model, outputs, output_name):
         end = End("linear", tensor, tensor)
     else:
         raise ValueError(
-            f"{named} ends in {_named(tensor)}, which shows not whether it gives logits or "
+            f"{named} ends in {_named(tensor)}, which does not show whether it gives logits or "
             "probabilities. Say outputs='logits' or outputs='probabilities'."
         )
     return inputs, end

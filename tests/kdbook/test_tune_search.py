@@ -1,4 +1,4 @@
-"""The live search: kept on disk, gone on with after a kill, shared, and clear about mistakes."""
+"""The live search: kept on disk, continued after a kill, shared, and clear about mistakes."""
 
 import json
 import math

@@ -268,8 +268,8 @@ def no_logits():
     [
         (lambda: network(), lambda: network(classes=5), "4 classes and the teacher 5"),
         (lambda: network(size=32), lambda: network(), "inputs of the student"),
-        (no_logits, lambda: network(), "shows not whether it gives logits"),
-        (lambda: network(), no_logits, "shows not whether it gives logits"),
+        (no_logits, lambda: network(), "does not show whether it gives logits"),
+        (lambda: network(), no_logits, "does not show whether it gives logits"),
         (lambda: "student", lambda: network(), "student is str"),
     ],
 )
