@@ -77,8 +77,8 @@ def test_every_picture_shows_its_own_temperature_in_words_and_as_png(box):
         source = re.search(r'src="data:image/png;base64,([^"]+)"', picture.value).group(1)
         image = Image.open(io.BytesIO(base64.b64decode(source)))
         assert image.format == "PNG"
-        # Up to 680 points wide on the page, and sharp on screens of 1.5 times the pixels.
-        assert 600 < image.width <= 1020 and 225 < image.height < 600
+        shown = int(re.search(r'width="(\d+)"', picture.value)[1])
+        assert 400 < shown <= 680 and image.width == 2 * shown and 150 < image.height / 2 < 400
 
 
 def test_pictures_differ_from_one_another(box):
@@ -86,7 +86,7 @@ def test_pictures_differ_from_one_another(box):
 
 
 def test_the_whole_widget_is_small(box):
-    assert len(json.dumps(dependency_state([box]))) < 350_000
+    assert len(json.dumps(dependency_state([box]))) < 300_000
 
 
 def test_extremes(box):

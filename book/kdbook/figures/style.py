@@ -163,11 +163,12 @@ def sharpness(figure):
     return 1 if any(axes.images for axes in figure.axes) else 2
 
 
-def png(figure):
+def png(figure, colours=256):
     """Return a figure as the bytes of a small PNG.
 
-    A drawing of up to 256 colours keeps them all; one with photographs in it is reduced to the
-    256 that suit it best, which makes the file about three times smaller.
+    - ``colours``: how many it may have, up to 256. A drawing with fewer keeps them all; one with
+      photographs in it is reduced to those that suit it best, which makes the file about three
+      times smaller.
 
     >>> figure, axes = new_figure(height=2.0)
     >>> png(figure)[1:4]
@@ -178,7 +179,7 @@ def png(figure):
         figure.savefig(
             raw, format="png", dpi=sharpness(figure) * DPI, bbox_inches="tight", pad_inches=0.06
         )
-    picture = Image.open(raw).convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT)
+    picture = Image.open(raw).convert("RGB").quantize(colours, method=Image.Quantize.MEDIANCUT)
     small = io.BytesIO()
     picture.save(small, format="PNG", optimize=True)
     return small.getvalue()

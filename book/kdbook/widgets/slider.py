@@ -4,14 +4,11 @@ Every position of the slider is drawn beforehand. The browser only chooses which
 so that the slider works in the rendered book, offline, as well as in Jupyter and in Colab.
 """
 
-import base64
-import html
-
 import ipywidgets
 import numpy as np
 
 from kdbook.figures import soft_targets as figures
-from kdbook.figures.style import CLASS_COLORS, png
+from kdbook.figures.style import CLASS_COLORS, Picture, png, sharpness
 from kdlib.softening import entropy, softmax
 
 TEMPERATURES = (0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 20, 50)
@@ -68,13 +65,12 @@ def describe(logits, temperature):
 
 def _frame(logits, temperature):
     """Return one picture with its text equivalent, as a widget."""
-    alt = html.escape(describe(logits, temperature))
-    source = base64.b64encode(png(figures.temperature_frame(logits, temperature))).decode("ascii")
+    alt = describe(logits, temperature)
+    figure = figures.temperature_frame(logits, temperature)
+    # With half as many colours as a figure may have, since a page carries twelve of them.
+    picture = Picture(png(figure, colours=128), alt, sharpness(figure))
     # An HTML widget, because the Image widget has no alt text.
-    return ipywidgets.HTML(
-        f'<img alt="{alt}" style="max-width: 100%; height: auto" '
-        f'src="data:image/png;base64,{source}">'
-    )
+    return ipywidgets.HTML(picture._repr_html_())
 
 
 def _stack(children, titles, index):
