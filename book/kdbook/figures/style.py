@@ -82,7 +82,11 @@ def model_color(name):
 
 
 def model_marker(name):
-    """Return the marker of a model, likewise."""
+    """Return the marker of a model, likewise.
+
+    >>> model_marker("teacher"), model_marker("shuffled teacher")
+    ('s', '^')
+    """
     return MODEL_MARKERS.get(name, MODEL_MARKERS["control"])
 
 
@@ -191,6 +195,9 @@ class Picture:
     - ``data``: bytes. A PNG.
     - ``alt``: what the picture shows, in words.
     - ``sharper``: how many times more pixels it has than the page shows.
+
+    >>> Picture(b"", alt="one flat line")
+    [figure] one flat line
     """
 
     def __init__(self, data, alt, sharper=1):

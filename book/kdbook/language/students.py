@@ -145,7 +145,13 @@ class Student:
 
 
 def new_weights(network, seed):
-    """Return weights of a network of the same kind, new and by the seed."""
+    """Return weights of a network of the same kind, new and by the seed.
+
+    >>> from kdbook.language import transformer
+    >>> network = transformer(words=7, length=5, width=8)
+    >>> len(new_weights(network, seed=0)) == len(network.weights)
+    True
+    """
     runtime.set_seed(seed)
     return type(network).from_config(network.get_config()).get_weights()
 
@@ -154,13 +160,24 @@ def truth(language, tokens):
     """Return the logarithm of the true next-word probabilities, float32, finite.
 
     What cannot come has the logarithm :data:`NEVER`, so that a softmax gives it nothing.
+
+    >>> from kdbook.language import small_english
+    >>> english = small_english()
+    >>> truth(english, english.tokens("the dogs .")).shape
+    (1, 3, 63)
     """
     p = language.next_probabilities(tokens)
     return np.log(np.maximum(p, np.exp(NEVER))).astype(np.float32)
 
 
 def ask(answers, tokens):
-    """Return what a network says at each place of sentences, as logits."""
+    """Return what a network says at each place of sentences, as logits.
+
+    >>> from kdbook.language import transformer
+    >>> answers = logits_model(transformer(words=7, length=5, width=8))
+    >>> ask(answers, np.ones((2, 5), int)).shape
+    (2, 5, 7)
+    """
     # Batches of one size: a graph is compiled for each other one.
     return answers.predict(pairs(tokens)[0], batch_size=50, verbose=0)
 

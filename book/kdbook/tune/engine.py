@@ -19,7 +19,11 @@ ETA = 2
 
 
 def distributions():
-    """Return the space in Optuna's terms: the momentum is drawn for Adam too, and not used."""
+    """Return the space in Optuna's terms: the momentum is drawn for Adam too, and not used.
+
+    >>> sorted(distributions())[:3]
+    ['alpha', 'batch_size', 'dropout']
+    """
     number, choice = (
         optuna.distributions.FloatDistribution,
         optuna.distributions.CategoricalDistribution,
@@ -66,7 +70,11 @@ def params(chosen, unused_momentum=0.9):
 
 
 def pruner(epochs):
-    """Return the Hyperband pruner for trainings of so many epochs."""
+    """Return the Hyperband pruner for trainings of so many epochs.
+
+    >>> type(pruner(8)).__name__
+    'HyperbandPruner'
+    """
     return optuna.pruners.HyperbandPruner(1, epochs, ETA)
 
 
@@ -74,6 +82,14 @@ class RowSampler(optuna.samplers.TPESampler):
     """TPE on a table: in place of the point that it proposes, the nearest row not tried yet.
 
     - ``row``: the row of the last proposal.
+
+    >>> from kdbook.tune.replay import Ledger, Table
+    >>> chosen = space.Configuration(0.01, 8, None, 0.1, 0.5, 2.0)
+    >>> table = Table(chosen.unit()[None], np.array([[0.5]]), (chosen,))
+    >>> sampler = RowSampler(Ledger(table, budget=1), np.random.default_rng(0))
+    >>> optuna.logging.set_verbosity(optuna.logging.ERROR)
+    >>> optuna.create_study(sampler=sampler).ask(distributions()).params["alpha"]
+    0.5
     """
 
     def __init__(self, ledger, rng):

@@ -11,7 +11,11 @@ from typing import NamedTuple
 
 
 class Rung(NamedTuple):
-    """One step of a bracket: so many configurations, each trained up to so many epochs."""
+    """One step of a bracket: so many configurations, each trained up to so many epochs.
+
+    >>> Rung(8, 1).epochs
+    1
+    """
 
     configurations: int
     epochs: int

@@ -27,6 +27,12 @@ class Trainer:
 
     - ``folder``: of the search. The teacher's logits are kept in ``logits`` below it, for all
       trials.
+
+    >>> import tempfile
+    >>> from kdbook.tune.problem import Problem
+    >>> problem = Problem("small city", epochs=2, crops=40, crop=16)
+    >>> Trainer(problem, tempfile.mkdtemp()).teacher.name
+    'teacher'
     """
 
     def __init__(self, problem, folder):
@@ -73,6 +79,13 @@ class Judge(ValidationCurve):
     """After each epoch but the last, tell the trial its mean IoU, and ask whether to go on.
 
     - ``patches``: the validation patches, of which some are judged on.
+
+    >>> from kdlib.data import cut, synthetic
+    >>> from kdbook.tune.problem import Problem
+    >>> trial = optuna.create_study().ask()
+    >>> patches = cut(synthetic.city(n_images=1, size=32), size=16)
+    >>> len(Judge(trial, patches, Problem(patches=2)).patches)
+    2
     """
 
     def __init__(self, trial, patches, problem):
@@ -93,7 +106,11 @@ class Judge(ValidationCurve):
 
 
 def suggest(trial):
-    """Return the configuration that Optuna proposes for a trial."""
+    """Return the configuration that Optuna proposes for a trial.
+
+    >>> type(suggest(optuna.create_study().ask())).__name__
+    'Configuration'
+    """
     params = {}
     for name, axis in engine.distributions().items():
         if hasattr(axis, "choices"):

@@ -18,7 +18,13 @@ from kdlib.data import VOID
 
 
 class Spent(Exception):
-    """The budget of a search is used up."""
+    """The budget of a search is used up.
+
+    >>> raise Spent
+    Traceback (most recent call last):
+    ...
+    kdbook.tune.replay.Spent
+    """
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -74,12 +74,19 @@ def study(folder, problem=None, url=None):
 
 
 def count(found, states):
-    """Return how many trials of a search are in one of some states."""
+    """Return how many trials of a search are in one of some states.
+
+    >>> count(optuna.create_study(), DONE)
+    0
+    """
     return len(found.get_trials(deepcopy=False, states=states))
 
 
 def take_up(found):
-    """Mark the trials of dead workers as failed, and put their configurations in the queue."""
+    """Mark the trials of dead workers as failed, and put their configurations in the queue.
+
+    >>> take_up(optuna.create_study())  # in memory: nobody can have died
+    """
     with _no_warnings():
         optuna.storages.fail_stale_trials(found)
 

@@ -25,19 +25,37 @@ def random_search(ledger, rng):
 
 
 def successive_halving(ledger, rng):
-    """Repeat the boldest bracket of Hyperband (Jamieson and Talwalkar 2016)."""
+    """Repeat the boldest bracket of Hyperband (Jamieson and Talwalkar 2016).
+
+    >>> from kdbook.tune.replay import Table, replay
+    >>> table = Table(np.array([[0.1], [0.9]]), np.array([[0.1, 0.2], [0.1, 0.4]]))
+    >>> float(replay(successive_halving, table, budget=4, repeats=1)[0, -1])
+    0.4
+    """
     rungs = hyperband.brackets(ledger.table.epochs)[0]
     while True:
         run_bracket(ledger, rng, rungs, at_random)
 
 
 def hyperband_search(ledger, rng):
-    """Repeat all brackets of Hyperband, with random rows (Li et al. 2018)."""
+    """Repeat all brackets of Hyperband, with random rows (Li et al. 2018).
+
+    >>> from kdbook.tune.replay import Table, replay
+    >>> table = Table(np.array([[0.1], [0.9]]), np.array([[0.1, 0.2], [0.1, 0.4]]))
+    >>> float(replay(hyperband_search, table, budget=4, repeats=1)[0, -1])
+    0.4
+    """
     _all_brackets(ledger, rng, at_random)
 
 
 def bohb(ledger, rng):
-    """Hyperband whose rows are proposed by kernel densities (Falkner, Klein and Hutter 2018)."""
+    """Hyperband whose rows are proposed by kernel densities (Falkner, Klein and Hutter 2018).
+
+    >>> from kdbook.tune.replay import Table, replay
+    >>> table = Table(np.array([[0.1], [0.9]]), np.array([[0.1, 0.2], [0.1, 0.4]]))
+    >>> float(replay(bohb, table, budget=4, repeats=1)[0, -1])
+    0.4
+    """
     _all_brackets(ledger, rng, by_density)
 
 
@@ -63,7 +81,13 @@ def run_bracket(ledger, rng, rungs, propose):
 
 
 def at_random(ledger, rng):
-    """Propose a row that was not tried, by chance."""
+    """Propose a row that was not tried, by chance.
+
+    >>> from kdbook.tune.replay import Ledger, Table
+    >>> ledger = Ledger(Table(np.array([[0.1], [0.9]]), np.array([[0.1, 0.2], [0.1, 0.4]])), 9)
+    >>> at_random(ledger, np.random.default_rng(0)) in (0, 1)
+    True
+    """
     return int(rng.choice(ledger.free()))
 
 
@@ -73,6 +97,11 @@ def by_density(ledger, rng):
     The model is made of what was seen at the longest training with enough configurations: two
     more than it needs at least, which is one more than there are axes. Until then, and for every
     third proposal or so, chance decides.
+
+    >>> from kdbook.tune.replay import Ledger, Table
+    >>> ledger = Ledger(Table(np.array([[0.1], [0.9]]), np.array([[0.1, 0.2], [0.1, 0.4]])), 9)
+    >>> by_density(ledger, np.random.default_rng(0)) in (0, 1)
+    True
     """
     free, least = ledger.free(), ledger.table.points.shape[1] + 1
     enough = [
@@ -106,7 +135,15 @@ def tpe(ledger, rng):
 
 
 def tpe_hyperband(ledger, rng):
-    """Optuna's TPE with its Hyperband pruner."""
+    """Optuna's TPE with its Hyperband pruner.
+
+    >>> from kdbook.tune.replay import Table, replay
+    >>> from kdbook.tune.space import Configuration
+    >>> chosen = Configuration(0.01, 8, None, 0.1, 0.5, 2.0)
+    >>> table = Table(chosen.unit()[None], np.array([[0.5, 0.6]]), (chosen,))
+    >>> float(replay(tpe_hyperband, table, budget=2, repeats=1)[0, -1])
+    0.6
+    """
     from kdbook.tune.engine import replay
 
     replay(ledger, rng, prune=True)
