@@ -49,7 +49,8 @@ def ensemble(teachers, temperature=1.0):
     Parameters
     ----------
     teachers : sequence of keras.Model
-        At least two networks with a layer named ``logits``, one input and the same classes. They
+        At least two networks with one input and the same classes, whose logits
+        :func:`kdlib.network_ends.logits_model` finds. They
         are used as they are, not copied.
     temperature : float
         T > 0: that of the distillation.

@@ -20,7 +20,7 @@ def hash_of_teacher(teacher):
     Parameters
     ----------
     teacher : keras.Model
-        A functional model with a layer named ``logits``.
+        Whose logits :func:`kdlib.network_ends.logits_model` finds.
 
     Returns
     -------

@@ -103,7 +103,7 @@ def read(folder, teacher, patches):
     folder : path
         As :func:`write` filled it.
     teacher : keras.Model
-        With a layer named ``logits``.
+        Whose logits :func:`kdlib.network_ends.logits_model` finds.
     patches : kdlib.data.Patches
 
     Returns

@@ -19,6 +19,7 @@ from kdlib.cache import header as headers
 from kdlib.data.batches import turned
 from kdlib.distiller import Distiller
 from kdlib.losses import kl_divergence
+from kdlib.softening import softmax
 from kdlib.unet import logits_model, unet
 from tests.kdlib.small import values
 
@@ -64,6 +65,17 @@ def test_each_view_is_what_the_teacher_says_of_it(tmp_path, teacher, patches, st
         found = targets.logits([2, 0], [turn, turn])
         assert found.dtype == store
         np.testing.assert_allclose(found, said(teacher, asked), atol=tolerance)
+
+
+def test_a_teacher_of_ones_own_may_end_in_a_softmax_of_any_name(tmp_path, patches):
+    keras.utils.set_random_seed(3)
+    last = keras.layers.Conv2D(CLASSES, 3, padding="same", activation="softmax", name="answer")
+    teacher = keras.Sequential([keras.Input((SIZE, SIZE, 3)), last])
+    targets = cache.write(tmp_path, teacher, patches, views=1, store="float32")
+    p = keras.ops.convert_to_numpy(teacher(patches.images[[1]] * np.float32(1 / 255)))
+    found = targets.logits([1], [0])
+    np.testing.assert_allclose(softmax(found), p, atol=1e-6)
+    assert found.min() < 0  # logits, and no probabilities
 
 
 def test_the_teacher_is_not_equivariant_so_that_views_are_needed(tmp_path, teacher, patches):
