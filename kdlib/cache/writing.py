@@ -31,7 +31,8 @@ def write(folder, teacher, patches, views=1, store="float16", batch_size=8):
     folder : path
         Made if it is missing. It holds this cache and no other.
     teacher : keras.Model
-        Whose logits :func:`kdlib.network_ends.logits_model` finds. It is asked in inference mode, in its own precision.
+        Whose logits :func:`kdlib.network_ends.logits_model` finds. It is asked in inference mode,
+        in its own precision.
     patches : kdlib.data.Patches
         Images of uint8; square if there are eight views. They may lie on the disk
         (``numpy.load(..., mmap_mode="r")``).
