@@ -56,7 +56,7 @@ def test_before_the_first_batch_and_after_a_reset_it_is_nan(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-@pytest.mark.parametrize("fault", [4, -1, 2**32, 1.5, np.nan, "prediction NaN"])
+@pytest.mark.parametrize("fault", [4, -1, 2**32, -(2**32), 1.5, np.nan, "prediction NaN"])
 def test_faulty_input_turns_the_score_into_nan_unless_its_weight_is_0(name, fault):
     labels, logits, weight = batch(0)
     weight[0, 0, 0] = 0

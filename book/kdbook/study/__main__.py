@@ -39,7 +39,7 @@ def _act(options):
 
 def _start_workers(options, folder):
     """Start processes that each do this command alone; return the worst exit status."""
-    command = [sys.executable, "-m", "python -m kdbook.study", "--plan", options.plan]
+    command = [sys.executable, "-m", "kdbook.study", "--plan", options.plan]
     command += ["--out", str(folder)]
     command += ["--only", options.only] if options.only else []
     command += ["--storage", options.storage] if options.storage else []

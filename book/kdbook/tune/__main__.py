@@ -61,7 +61,7 @@ def _act(options):
 
 def _start_workers(options):
     """Start processes that each do this command alone; return the worst exit status."""
-    command = [sys.executable, "-m", "python -m kdbook.tune", "--trials", str(options.trials)]
+    command = [sys.executable, "-m", "kdbook.tune", "--trials", str(options.trials)]
     command += ["--out", str(options.out)]
     command += ["--storage", options.storage] if options.storage else []
     for name in FIELDS:
