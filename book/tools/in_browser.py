@@ -79,13 +79,18 @@ def pdf(site, target):
 
 
 def on_paper(visit, target):
-    """Print a page to a PDF; return those of its headings and folded cells that are not in it."""
+    """Print a page to a PDF; return those of its headings and folded cells that are not in it.
+
+    The theme prints the title of a page without its number.
+    """
     visit.settle()
     load_pictures(visit)
     visit.scroll_through()
     written = visit.page.evaluate(
         "Array.from(document.querySelectorAll('main :is(h1, h2, h3, summary ~ * pre)'))"
-        ".map(part => part.textContent)"
+        ".map(part => Array.from(part.childNodes)"
+        ".filter(node => !node.matches?.('.section-number'))"
+        ".map(node => node.textContent).join(''))"
     )
     visit.page.pdf(path=target, **PAPER)
     return missing(target, written)
