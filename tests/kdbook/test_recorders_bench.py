@@ -161,6 +161,7 @@ def test_making_a_batch_is_timed_with_and_without_a_cache():
         assert each["share"] == pytest.approx(each["milliseconds"] / 20, abs=1e-3)
 
 
+@pytest.mark.tensorflow  # a process of its own is the same thing on all backends, and is slow
 def test_the_peak_is_measured_in_a_process_of_its_own():
     given = row(contender="teacher forward")
     assert bench.peak(given, batch=1, size=16) > 50
