@@ -19,7 +19,7 @@ from fontTools.ttLib import TTFont
 from PIL import Image
 
 PICTURE = re.compile(r"<img\b([^>]*?)\bsrc=\"data:image/png;base64,([^\"]+)\"([^>]*)>")
-ALT = re.compile(r'alt="[^"]*"')
+ALT, WIDTH = re.compile(r'\balt="[^"]*"'), re.compile(r'\bwidth="(\d+)"')
 HEAVY = 60_000  # bytes; drawings are lighter, and stay as they are
 TALL = 2  # times its width, and a picture is too tall to be read on one sheet of paper
 WIDGETS, STATE = "application/vnd.jupyter.widget-state+json", "data-state"
@@ -52,8 +52,11 @@ def store_pictures(app, pagename, templatename, context, doctree):
         name = f"{hashlib.sha256(data).hexdigest()[:16]}.{kind}"
         (folder / name).write_bytes(data)
         address = context["pathto"](f"{app.builder.imagedir}/{name}", resource=True)
-        size = "" if "width=" in match[1] + match[3] else f' width="{width}" height="{height}"'
         before, after = match[1], match[3]
+        # With both given, the page does not move when the picture comes.
+        given = WIDTH.search(before + after)
+        shown = int(given[1]) if given else width
+        size = f' height="{round(height * shown / width)}"' + f' width="{width}"' * (not given)
         if place:  # the first piece has said what the whole picture shows
             before, after = (ALT.sub('alt="continued"', text) for text in (before, after))
         return f'<img{before}src="{address}"{size} loading="lazy" decoding="async"{after}>'

@@ -61,6 +61,17 @@ def test_no_stored_picture_is_too_tall_for_a_sheet(site, pages):
     assert tall == []
 
 
+def test_a_page_knows_the_shape_of_a_picture_before_it_comes(pages):
+    seen = 0
+    for path, page in pages.items():
+        for image in page.select(".cell_output img[loading=lazy]"):
+            width, height = Image.open(path.parent / image["src"]).size
+            shown = int(image["width"]), int(image["height"])
+            assert shown[1] == round(height * shown[0] / width)
+            seen += 1
+    assert seen > 100
+
+
 def page_of_exercises(name, links=()):
     """Return a page as Sphinx puts it into the whole book, with a part that others have too."""
     section = nodes.section(ids=["exercises", f"only-{name}"])
