@@ -37,41 +37,6 @@ def boundary_distance(labels, void_class=None):
     return distance_transform_cdt(~at_boundary, metric="chessboard").astype(float)
 
 
-def share_near_boundary(values, labels, within, void_class=None):
-    """Return which share of a map's total lies within some pixels of a class boundary.
-
-    - ``values``: array, shape (images, height, width). At least 0: such as the distillation loss of
-      each pixel.
-    - ``labels``: array of int, same shape.
-    - ``within``: the largest distance that is still near, at least 0, as :func:`boundary_distance`
-      counts.
-    - ``void_class``: its pixels are left out.
-    - Returns tuple of float: the share of the values, and the share of the pixels, which is what to
-      compare it with. NaN if there is nothing to share.
-    - ``ValueError`` if the shapes differ, a value is negative or not finite, or ``within`` is below
-      0.
-
-    >>> share_near_boundary([[[0.0, 1.0, 3.0, 4.0]]], [[[0, 0, 0, 1]]], within=0)
-    (0.875, 0.5)
-    """
-    values, labels = as_numbers(values, "values"), as_numbers(labels, "labels")
-    if values.shape != labels.shape or values.ndim != 3:
-        raise ValueError(
-            f"values of shape {values.shape} and labels of {labels.shape}; expected the same, "
-            "(images, height, width)."
-        )
-    if not np.isfinite(values).all() or (values < 0).any():
-        raise ValueError("values are negative or not finite; expected at least 0.")
-    if not within >= 0:
-        raise ValueError(f"within is {within!r}; expected a distance of at least 0.")
-    seen = np.ones(labels.shape, bool) if void_class is None else labels != void_class
-    near = np.stack([boundary_distance(image, void_class) for image in labels]) <= within
-    values = np.where(seen, values, 0)
-    with np.errstate(invalid="ignore"):
-        shares = values[near].sum() / values.sum(), (near & seen).sum() / np.float64(seen.sum())
-    return tuple(float(share) for share in shares)
-
-
 def confusion_pairs(probabilities, labels, void_class=None):
     """Return which other class the teacher thinks of, at the pixels of each class.
 

@@ -1,4 +1,4 @@
-"""The plans of chapter 09: what is beyond logits, tuned alike, and compared at one budget."""
+"""The plans of the early ranking: what is beyond logits, tuned alike, compared at one budget."""
 
 import dataclasses
 
@@ -76,8 +76,8 @@ STEPS_OF_EQUAL_COST = {
     "pair-wise": 15,
     "channel-wise-features": 14,
 }
-"""Where a step costs at least a quarter more than one of plain distillation: how many an epoch,
-instead of 25, take as long (:mod:`kdbook.recorders.method_costs`)."""
+"""Where a step cost at least a quarter more than one of plain distillation: how many an epoch,
+instead of 25, took as long when the comparison was made."""
 
 SHORT_TEACHERS = tuple(Run("splits", "by-image", seed) for seed in (0, 1, 2))
 """Three teachers of 400 steps."""
