@@ -461,7 +461,8 @@ def test_every_plan_can_be_run():
                 rate = arm.recipe.learning_rate
                 same_rate = dataclasses.replace(other.recipe, learning_rate=rate)
                 assert (same_rate, other.network) == (arm.recipe, arm.network)
-                assert (other.labelled, other.seeds) == (arm.labelled, arm.seeds)
+                assert other.labelled == arm.labelled
+                assert set(arm.seeds or plan.seeds) <= set(other.seeds or plan.seeds)
         places = {run: place for place, run in enumerate(runs)}
         needed = {
             (place, need) for run, place in places.items() for need in runner.needs(plan, run)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kdbook.study import patience_plans, record, verdicts, workbench
-from kdbook.study.plans import DUBAI_TEACHER, PATIENT, find
+from kdbook.study import arm_table, patience_plans, record, verdicts, workbench
+from kdbook.study.plans import CHOSEN, DUBAI_TEACHER, PATIENT, find
 from kdlib import metrics, models
 from kdlib.data import N_CLASSES, VOID
 from kdlib.metrics import paired_difference
@@ -74,6 +74,18 @@ def test_each_family_is_tuned_by_as_many_runs():
     )
     assert {arm.recipe.steps for arm in find("patience-search").arms} == {patience_plans.SEARCHED}
     assert find("patience-search").teacher == PATIENT
+
+
+def test_what_was_chosen_is_the_best_of_the_search():
+    plan = find("patience-search")
+    rows = [row for row in arm_table.table(plan, arm_table.read(plan)) if row.score == "mean IoU"]
+    for family, chosen in CHOSEN.items():
+        best = max((row for row in rows if row.arm.startswith(family)), key=lambda row: row.mean)
+        (arm,) = (arm for arm in plan.arms if arm.name == best.arm)
+        found = {"rate": arm.recipe.learning_rate}
+        if family == "distilled":
+            found |= {"temperature": arm.temperature, "alpha": arm.alpha}
+        assert found == chosen
 
 
 def test_the_patient_teacher_is_here_and_better_on_validation_images():

@@ -161,7 +161,7 @@ def why(teacher, chosen):
         "patience-why",
         (
             labels("simplified", recipe, labels="simplified"),
-            decisions("mixed", recipe, labels="mixed"),
+            decisions("mixed", recipe, labels="mixed", baseline=None),
         ),
         seeds=(0, 1, 2),
         teacher=teacher,
