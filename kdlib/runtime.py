@@ -194,6 +194,19 @@ def _convolution_seconds(dtype, trials=5):
     return min(seconds[1:])
 
 
+def cores():
+    """Return how many cores of the processor this process may use.
+
+    Examples
+    --------
+    >>> cores() >= 1
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows, where no process is bound
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
 def device_report():
     """Return one line on mode, device, backend and versions, for the top of a chapter.
 
@@ -203,7 +216,7 @@ def device_report():
     True
     """
     return (
-        f"mode {mode()} · {device_kind()} with {os.cpu_count()} cores · "
+        f"mode {mode()} · {device_kind()} with {cores()} core{'s' * (cores() > 1)} · "
         f"Keras {keras.__version__} on {keras.backend.backend()} · "
         f"Python {sys.version.split()[0]} on {platform.system()}"
     )

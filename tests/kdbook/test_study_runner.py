@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from kdbook.study import provenance, runner, search_plans, ship, workbench
+from kdbook.study import arm_table, provenance, runner, search_plans, ship, workbench
 from kdbook.study.__main__ import main
 from kdbook.study.arms import Arm, Plan, Run
 from kdbook.study.overview import overview, seconds_left
@@ -246,6 +246,18 @@ def test_what_is_recorded_fits_the_plans(plan):
         assert len({str(one) for one in confusions}) == len(confusions)
         assert len(line["curve"]["mean_iou"]) == line["epochs"] == line["budget"]["epochs"]
         assert "with changes" not in line["code"] and "not from" not in line["code"], run
+
+
+def test_the_coarse_students_have_the_rates_that_their_search_found_and_the_seeds_of_main():
+    search, plan = find("coarse-search"), find("coarse")
+    tried = {row.arm: row for row in arm_table.table(search, arm_table.read(search))
+             if row.score == "mean IoU"}  # fmt: skip
+    for family in ("scratch", "distilled"):
+        best = max((arm for arm in tried if arm.startswith(family)), key=lambda a: tried[a].mean)
+        assert search.arm(best).recipe == plan.arm(family).recipe, family
+    assert plan.seeds == find("main").seeds == find("coarse-long").seeds
+    recorded = {(run.arm, run.seed) for run in Record(RESULTS, plan).runs()}
+    assert recorded == {(run.arm, run.seed) for run in plan.runs()}
 
 
 @pytest.mark.parametrize(

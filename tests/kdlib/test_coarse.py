@@ -44,6 +44,17 @@ def test_it_has_the_layers_and_costs_that_its_docstring_names():
     assert model.get_layer("c1").output.shape[1:] == (256 // BLOCK, 256 // BLOCK, 8)
 
 
+def test_most_of_its_products_are_in_layers_of_32_features_and_more():
+    model, products = multi_coarse_student_unet_model(), {}
+    for layer in model.layers:
+        if hasattr(layer, "kernel"):  # a transposed convolution multiplies at places of its input
+            place = layer.input if layer.name.endswith("_up") else layer.output
+            products[layer.name] = int(np.prod([*place.shape[1:3], *layer.kernel.shape]))
+    assert sum(products.values()) == multiply_adds(model)
+    wide = sum(count for name, count in products.items() if name.startswith(("c2", "c3", "u4")))
+    assert wide / sum(products.values()) == pytest.approx(0.76, abs=0.01)
+
+
 def test_moving_the_image_by_a_block_moves_the_answer():
     """Far from the edge: what 16 pixels share is the place of all halvings."""
     model = logits_model(coarse(dropout=0.0))

@@ -221,5 +221,9 @@ def test_a_weight_that_is_not_finite():
 
 def test_the_package_gives_models_and_nothing_unknown():
     assert kdlib.pretrained is models.pretrained
+    assert kdlib.deploy.MODULES == ("export", "footprint", "inference", "tiles")
+    assert kdlib.deploy.tiles.MARGIN > 0
     with pytest.raises(AttributeError, match="module 'kdlib' has no attribute 'pretraind'"):
         _ = kdlib.pretraind
+    with pytest.raises(AttributeError, match="module 'kdlib.deploy' has no attribute 'tile'"):
+        _ = kdlib.deploy.tile

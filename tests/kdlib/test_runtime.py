@@ -1,5 +1,6 @@
 """Run mode, folders, seeds and precision."""
 
+import os
 import random
 from pathlib import Path
 
@@ -86,3 +87,15 @@ def test_the_device_report_names_mode_device_and_versions():
     report = runtime.device_report()
     for part in (runtime.mode(), runtime.device_kind(), keras.__version__, keras.backend.backend()):
         assert part in report
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no process can be bound here")
+def test_the_report_names_the_cores_that_this_process_may_use():
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert runtime.cores() == 1
+        assert " with 1 core · " in runtime.device_report()
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert runtime.cores() == len(allowed)
