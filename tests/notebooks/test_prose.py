@@ -1,8 +1,4 @@
-"""Numbers in prose are those that the cells computed; a typed one is found.
-
-The chapters and pages in `STILL_TYPED` wait for their edit: the test of a listed one that types
-nothing any more fails, so that the list can only become shorter.
-"""
+"""Numbers in prose are those that the cells computed; a typed one is found."""
 
 import nbformat
 import prose
@@ -11,7 +7,6 @@ from execute import ChapterFailed, execute
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from project import ROOT, chapters, kernel_environment
 
-STILL_TYPED = {"06"}
 CODE = "share = 837 / 1000\nprint(f'{share:.1%} of the threes')"
 CHECKED = {"tags": ["nbval-check-output"]}
 
@@ -163,8 +158,7 @@ def test_a_chapter_types_no_result_and_says_once_what_smoke_mode_shows_instead(p
     problems = prose.types_nothing_that_was_computed(notebook, path.name)
     boxes = sum(cell.source.count(prose.SMOKE_BOX) for cell in notebook.cells)
     problems += [f"{boxes} boxes start with {prose.SMOKE_BOX!r}"] * (boxes != 1)
-    waits = path.name[:2] in STILL_TYPED
-    assert bool(problems) == waits, "\n".join(problems) or "take it off STILL_TYPED"
+    assert problems == []
 
 
 @pytest.mark.parametrize("path", prose.pages(), ids=lambda path: path.stem)
