@@ -1,6 +1,5 @@
 """Where a number comes from: versions, device, data and code, as they stand in every line."""
 
-import os
 import platform
 import subprocess
 from pathlib import Path
@@ -34,7 +33,7 @@ def versions():
 def device():
     """Return what computes, in words: "CPU, 2 cores, x86_64", or the name of the GPU."""
     if runtime.device_kind() == "CPU":
-        count = _cores()
+        count = runtime.cores()
         return f"CPU, {count} core{'s' * (count > 1)}, {platform.machine()}"
     backend = keras.backend.backend()
     if backend == "jax":
@@ -83,11 +82,6 @@ def data_entry(image_set, split):
     """Return which images a run saw, and how many patches of them in each part."""
     parts = {part: len(getattr(split, part)) for part in ("train", "validation", "test")}
     return {"name": image_set.name, "hash": image_set.fingerprint(), "split": split.by, **parts}
-
-
-def _cores():
-    """Return how many processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _git(folder, *command):
