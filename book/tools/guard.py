@@ -119,6 +119,14 @@ def has_no_machine_paths(notebook, name):
     return [f"{kind} holds the path {match!r}" for kind, match in found]
 
 
+def shows_the_photographs(notebook, name):
+    """No stored output is of the images that are drawn where the photographs cannot be had."""
+    texts = [text for cell in code_cells(notebook) for _, text in text_outputs(cell)]
+    if any("Using the procedural city instead" in text for text in texts):
+        return ["it ran without the photographs: set KD_DUBAI_DIR, and store it again"]
+    return []
+
+
 def is_plain_python(notebook, name):
     """Every cell but the bootstrap is Python: a magic that is unknown swallows its whole cell."""
     problems = []
@@ -261,8 +269,8 @@ def has_its_sections(notebook, name):
 
 RULES = (
     is_valid, ran_in_order, has_no_errors, has_no_stderr, has_no_log_lines, has_no_machine_paths,
-    is_plain_python, is_stamped, has_known_tags, has_short_cells, alternates, has_alt_text,
-    is_finished, has_exercises, has_its_sections,
+    shows_the_photographs, is_plain_python, is_stamped, has_known_tags, has_short_cells, alternates,
+    has_alt_text, is_finished, has_exercises, has_its_sections,
 )  # fmt: skip
 # What must also hold of a chapter that has just been run, before its outputs are kept.
 RUN_RULES = (

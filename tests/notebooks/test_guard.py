@@ -70,6 +70,10 @@ def path_in_output(notebook):
     cell(notebook, PLAIN).outputs[0].text = "saved to " + "/" + "home/someone/teacher.keras\n"
 
 
+def drawn_images(notebook):
+    cell(notebook, PLAIN).outputs[0].text = "Using the procedural city instead: 72 images, drawn\n"
+
+
 def path_in_source(notebook):
     cell(notebook, PLAIN).source = "print('" + "/" + "Users/someone/images')"
 
@@ -227,6 +231,7 @@ def no_times(notebook):
         (path_in_output, "has_no_machine_paths"),
         (path_in_source, "has_no_machine_paths"),
         (path_of_windows, "has_no_machine_paths"),
+        (drawn_images, "shows_the_photographs"),
         (unknown_magic, "is_plain_python"),
         (shell_command, "is_plain_python"),
         (empty_cell, "is_plain_python"),
