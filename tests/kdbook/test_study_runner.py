@@ -473,8 +473,10 @@ def test_every_plan_can_be_run():
                 rate = arm.recipe.learning_rate
                 same_rate = dataclasses.replace(other.recipe, learning_rate=rate)
                 assert (same_rate, other.network) == (arm.recipe, arm.network)
-                assert other.labelled == arm.labelled
-                assert set(arm.seeds or plan.seeds) <= set(other.seeds or plan.seeds)
+                # Two controls of the long comparison have half of its seeds.
+                half = (name, arm.name) in {("patience", "shuffled"), ("patience", "smoothed")}
+                seeds = (0, 1, 2, 3) if half else other.seeds
+                assert (other.labelled, seeds) == (arm.labelled, arm.seeds)
         places = {run: place for place, run in enumerate(runs)}
         needed = {
             (place, need) for run, place in places.items() for need in runner.needs(plan, run)
