@@ -86,7 +86,7 @@ bench: $(VENV)/kdlib ## time a step of distillation beside other ways. ARGS="--r
 
 study: $(VENV)/kdlib ## train what is left of the long comparison: hours. WORKERS=2
 	set -e; for plan in patient-teacher patience-search patience same-view patience-why \
-			patience-length few-labels; do \
+			patience-length few-labels patience-coarse patience-city; do \
 		$(BIN)/python -m kdbook.study --plan $$plan --workers $(WORKERS); done
 
 models: $(VENV)/kdlib ## write the networks that come with the library, from the study's record

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
-from kdbook.study import answers, arm_training, patience_plans, scoring
+from kdbook.study import answers, arm_training, patience_plans, record, scoring
 from kdbook.study.arms import Arm, Run
 from kdbook.study.checkpoint import Checkpoint
 from kdbook.study.fused import FusedBatchNormalization, fused
@@ -300,3 +300,20 @@ def test_whose_knowledge_it_is_has_the_budget_of_labels():
     main = patience_plans.main(plan.teacher, CHOSEN)
     assert {arm.recipe for arm in plan.arms} == {main.arm("labels").recipe}
     assert [arm.labels for arm in plan.arms] == ["simplified", "mixed"]
+
+
+def test_the_coarse_student_has_the_budget_and_settings_of_the_narrow_one():
+    plan = patience_plans.coarse(Run("some", "teacher", 0), CHOSEN)
+    main = patience_plans.main(plan.teacher, CHOSEN)
+    for arm in plan.arms:
+        assert arm.recipe == main.arm(arm.name).recipe
+        assert arm.settings() == main.arm(arm.name).settings() | {"network": "coarse-student"}
+    assert [arm.baseline for arm in plan.arms] == [None, "labels"] and len(plan.runs()) == 10
+
+
+def test_the_students_of_the_city_pass_over_it_nearly_as_often_as_the_others():
+    plan = patience_plans.city(Run("city", "teacher", 0), CHOSEN)
+    assert [arm.network for arm in plan.arms] == ["student", "student", "coarse-student"]
+    patches = record.Record(record.RESULTS, find("city")).runs()[plan.teacher]["data"]["train"]
+    assert plan.source == "city" and patches == 192
+    assert {round(arm.recipe.steps * 8 * 128**2 / 256**2 / patches) for arm in plan.arms} == {42}

@@ -27,6 +27,9 @@ LENGTHS = (1_000, 3_000, 10_000)
 LONGEST = 60_000
 """147 passes, with one seed: is the curve flat?"""
 
+CITY_STEPS = 4_000
+"""Of a student of the drawn city: 42 passes over its patches."""
+
 FEW_STEPS = 4_500
 """Of the coarse student with few labels: 11 passes over all patches, 106 over those of five."""
 
@@ -58,8 +61,8 @@ def decisions(name, recipe, **options):
 
 def distilled(name, recipe, temperature=1.0, alpha=0.0, teacher="trained", **options):
     """Return the arm that learns from the teacher's soft targets."""
-    options = {"answers": "views", **options}
-    return Arm(name, recipe, "student", teacher, alpha, temperature, **options)
+    taught = {"teacher": teacher, "alpha": alpha, "temperature": temperature, "answers": "views"}
+    return Arm(name, recipe, **{**taught, **options})
 
 
 def smoothed(name, recipe, epsilon=0.1, **options):
@@ -164,6 +167,32 @@ def why(teacher, chosen):
             decisions("mixed", recipe, labels="mixed", baseline=None),
         ),
         seeds=(0, 1, 2),
+        teacher=teacher,
+    )
+
+
+def coarse(teacher, chosen):
+    """Return the plan of the coarse student, at the steps and settings of the main comparison.
+
+    Its rate, T and α are those that the search found for the narrow student.
+    """
+    arm, shape = _arms(chosen, STEPS), {"network": "coarse-student"}
+    arms = arm("labels", **shape), arm("distilled", baseline="labels", **shape)
+    return Plan("patience-coarse", arms, seeds=(0, 1, 2, 3, 4), teacher=teacher)
+
+
+def city(teacher, chosen):
+    """Return the plan of the students of the drawn city, which are to be used and not compared."""
+    arm = _arms(chosen, CITY_STEPS)
+    return Plan(
+        "patience-city",
+        (
+            arm("labels"),
+            arm("distilled", baseline="labels"),
+            arm("distilled", "coarse", network="coarse-student"),
+        ),
+        seeds=(0,),
+        source="city",
         teacher=teacher,
     )
 

@@ -218,7 +218,7 @@ CITY = Plan(
     source="city",
     teacher=Run("city", "teacher", 0),
 )
-"""The networks for the procedural city, with a third of the steps: to be used, not compared."""
+"""Networks for the procedural city, with a third of the steps. Its teacher is the one in use."""
 
 SPLITS = Plan(
     "splits",
@@ -284,6 +284,12 @@ SAME_VIEW = patience_plans.same_view(PATIENT)
 FEW_LABELS = patience_plans.few_labels(PATIENT, _with(_FAST, dropout=0.0, epochs=20))
 """Does a teacher of five labelled images help where the others have no labels?"""
 
+PATIENCE_COARSE = patience_plans.coarse(PATIENT, CHOSEN)
+"""Labels and soft targets for the coarse student, at that length."""
+
+PATIENCE_CITY = patience_plans.city(CITY.teacher, CHOSEN)
+"""Students of the city that find all its classes: the plan city stops before they do."""
+
 CONFIRM = Plan(
     "confirm",
     (_taught("distilled-t0p5", TAUGHT, temperature=0.5, baseline=None),),
@@ -298,6 +304,7 @@ PLANS = {
         SMOKE, TEACHER_SEARCH, PATIENT_TEACHER, STUDENT_SEARCH, RATES, MAIN, MORE, SPLITS, CITY,
         SWEEP, TABLE, METHODS_SEARCH, METHODS, COARSE_SEARCH, COARSE, COARSE_LONG, CONFIRM,
         PATIENCE_SEARCH, PATIENCE, PATIENCE_LENGTH, PATIENCE_WHY, SAME_VIEW, FEW_LABELS,
+        PATIENCE_COARSE, PATIENCE_CITY,
     )
 }  # fmt: skip
 """The plans by name."""
