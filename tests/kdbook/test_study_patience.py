@@ -312,8 +312,15 @@ def test_the_coarse_student_has_the_budget_and_settings_of_the_narrow_one():
 
 
 def test_the_students_of_the_city_pass_over_it_nearly_as_often_as_the_others():
-    plan = patience_plans.city(Run("city", "teacher", 0), CHOSEN)
-    assert [arm.network for arm in plan.arms] == ["student", "student", "coarse-student"]
-    patches = record.Record(record.RESULTS, find("city")).runs()[plan.teacher]["data"]["train"]
+    plan = find("patience-city")
+    teacher, *students = plan.arms
+    assert plan.teacher == Run("patience-city", teacher.name, 0) == plan.runs()[0]
+    assert [arm.network for arm in students] == ["student", "student", "coarse-student"]
+    old = find("city")
+    patches = record.Record(record.RESULTS, old).runs()[old.teacher]["data"]["train"]
     assert plan.source == "city" and patches == 192
-    assert {round(arm.recipe.steps * 8 * 128**2 / 256**2 / patches) for arm in plan.arms} == {42}
+
+    def passes(recipe):
+        return round(recipe.steps * recipe.batch_size * recipe.crop**2 / 256**2 / patches)
+
+    assert {passes(arm.recipe) for arm in students} == {42} and passes(teacher.recipe) == 21

@@ -7,7 +7,7 @@ are cut from that: see :mod:`kdbook.study.answers`.
 """
 
 from kdbook.study import method_plans
-from kdbook.study.arms import Arm, Plan
+from kdbook.study.arms import Arm, Plan, Run
 from kdlib.recipes import Recipe
 
 AN_EPOCH = 500
@@ -182,18 +182,22 @@ def coarse(teacher, chosen):
 
 
 def city(teacher, chosen):
-    """Return the plan of the students of the drawn city, which are to be used and not compared."""
+    """Return the plan of the networks of the drawn city, which are to be used and not compared.
+
+    - ``teacher``: Arm. Of one seed; it teaches the others.
+    """
     arm = _arms(chosen, CITY_STEPS)
     return Plan(
         "patience-city",
         (
+            teacher,
             arm("labels"),
             arm("distilled", baseline="labels"),
             arm("distilled", "coarse", network="coarse-student"),
         ),
         seeds=(0,),
         source="city",
-        teacher=teacher,
+        teacher=Run("patience-city", teacher.name, 0),
     )
 
 
