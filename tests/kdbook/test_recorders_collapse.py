@@ -32,14 +32,6 @@ def test_one_class_everywhere_counts_as_collapsed():
     assert not collapse_callbacks.looks_collapsed([[20, 20], [20, 40]])
 
 
-def test_a_collapse_counts_from_the_last_time_that_it_set_in():
-    two = [[4, 0, 0], [0, 5, 0], [0, 1, 0]]
-    curve = {"step": [25, 50, 75, 100], "confusion": [ONE_CLASS, two, ONE_CLASS, ONE_CLASS]}
-    assert collapse_callbacks.collapsed_since(curve) == 75
-    curve["confusion"][-1] = two
-    assert collapse_callbacks.collapsed_since(curve) is None
-
-
 def test_the_rate_rises_in_a_straight_line_and_stays():
     setting = Setting("slow", rate=0.3, warmup=0.5, steps=6)
     assert [round(setting.rate_at(step), 6) for step in range(6)] == [0.1, 0.2, 0.3, 0.3, 0.3, 0.3]

@@ -251,6 +251,6 @@ def test_only_work_needs_optuna(tmp_path, monkeypatch, capsys):
 @pytest.mark.tensorflow  # what is imported is the same on every backend
 def test_nothing_that_a_chapter_imports_imports_optuna():
     code = "from kdbook.recorders import collapse, collapse_callbacks, equal_seconds\n"
-    code += "from kdbook.study import arm_table, plans, runner, training_costs\n"
+    code += "from kdbook.study import arm_table, plans, runner\n"
     code += "import sys; sys.exit('optuna' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

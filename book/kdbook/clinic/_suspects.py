@@ -17,11 +17,6 @@ def _kl(p, q):
     return (p * np.log(p / q)).sum()
 
 
-def _outside(z, temperature):
-    powers = np.exp(z - z.max())
-    return powers * temperature / powers.sum()
-
-
 SOFT = {
     "right": lambda t, s, T: _kl(softmax(t, T), softmax(s, T)),
     "reversed": lambda t, s, T: _kl(softmax(s, T), softmax(t, T)),

@@ -116,21 +116,5 @@ def looks_collapsed(matrix):
     return bool(stuck and now.predicted_share.max() > 0.95)
 
 
-def collapsed_since(entry):
-    """Return the step from which a run says one class until its end, or None.
-
-    >>> one, two = [[0, 4], [0, 6]], [[3, 1], [1, 5]]
-    >>> collapsed_since({"step": [25, 50, 75], "confusion": [one, two, one]})
-    75
-    >>> collapsed_since({"step": [25, 50], "confusion": [one, two]}) is None
-    True
-    """
-    since = None
-    for step, matrix in zip(entry["step"], entry["confusion"], strict=True):
-        collapsed = looks_collapsed(matrix)
-        since = (since or step) if collapsed else None
-    return since
-
-
 def _rounded(number):
     return float(f"{number:.4g}")

@@ -14,13 +14,13 @@ def main(arguments=None):
 
 def _act(options):
     import kdlib.runtime  # noqa: F401 first: it keeps TensorFlow quiet while it is imported
-    from kdbook.study import arm_table, overview, plans, record, runner, ship, training_costs
+    from kdbook.study import arm_table, overview, plans, record, runner, ship
 
     if options.ship:
         ship.ship_all()
         return 0
     plan, only = plans.find(options.plan), options.only.split(",") if options.only else None
-    folder = options.out or record.folder(reading=options.list or options.table or options.cost)
+    folder = options.out or record.folder(reading=options.list or options.table)
     kept = record.Record(folder, plan)
     if options.list:
         print(overview.overview(plan, folder, only, options.storage))
@@ -28,8 +28,6 @@ def _act(options):
         runner.check_settings(plan, kept)
         rows = arm_table.table(plan, arm_table.read(plan, folder), options.on)
         print(arm_table.render(rows))
-    elif options.cost:
-        print(training_costs.render(training_costs.costs(kept.runs())))
     elif options.workers > 1:
         return _start_workers(options, folder)
     elif failed := runner.work_through(plan, folder, only, options.quiet, options.storage):
@@ -71,7 +69,6 @@ def _parser():
     )
     parser.add_argument("--list", action="store_true", help="say what is done and what is left")
     parser.add_argument("--table", action="store_true", help="compare the arms")
-    parser.add_argument("--cost", action="store_true", help="say what the runs cost")
     parser.add_argument(
         "--on", choices=("validation", "test"), help="images for the table (default: the plan's)"
     )

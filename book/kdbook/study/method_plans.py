@@ -152,12 +152,3 @@ def tried(method, rate, setting=None):
     """
     numbers = (rate,) if setting is None else (rate, setting)
     return "-".join([method, *(f"{number:g}".replace(".", "p") for number in numbers)])
-
-
-def method_of(name):
-    """Return what an arm of that search trains: its name without the numbers.
-
-    >>> method_of("pair-wise-0p005-8"), method_of("scratch-0p005")
-    ('pair-wise', 'scratch')
-    """
-    return "-".join(part for part in name.split("-") if not part[0].isdigit())

@@ -293,19 +293,11 @@ PATIENCE_CITY = patience_plans.city(
 """Networks of the city that find all its classes: the plan city stops before its students do, and
 its teacher is behind a student of this length. This one has 1,000 steps, 21 passes."""
 
-CONFIRM = Plan(
-    "confirm",
-    (_taught("distilled-t0p5", TAUGHT, temperature=0.5, baseline=None),),
-    seeds=(0, 1, 2, 3, 4),
-    teacher=DUBAI_TEACHER,
-)
-"""The temperature that the sweep found best, at the budget and with the seeds of main."""
-
 PLANS = {
     plan.name: plan
     for plan in (
         SMOKE, TEACHER_SEARCH, PATIENT_TEACHER, STUDENT_SEARCH, RATES, MAIN, MORE, SPLITS, CITY,
-        SWEEP, TABLE, METHODS_SEARCH, METHODS, COARSE_SEARCH, COARSE, COARSE_LONG, CONFIRM,
+        SWEEP, TABLE, METHODS_SEARCH, METHODS, COARSE_SEARCH, COARSE, COARSE_LONG,
         PATIENCE_SEARCH, PATIENCE, PATIENCE_LENGTH, PATIENCE_WHY, SAME_VIEW, FEW_LABELS,
         PATIENCE_COARSE, PATIENCE_CITY,
     )

@@ -141,10 +141,7 @@ def describe(entry, images):
         for part, of in (("model", found), ("constant_predictor", constant))
     }
     classes = {
-        name: {
-            score: _number(getattr(found, score)[number])
-            for score in ("precision", "recall", "iou")
-        }
+        name: {score: _number(getattr(found, score)[number]) for score in CLASS_SCORES}
         for number, name in enumerate(CLASS_NAMES)
         if number != VOID
     }
