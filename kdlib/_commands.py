@@ -27,14 +27,18 @@ def status_of(act, options, stopped="stopped; what is done stays. The same comma
     try:
         return act(options) or 0
     except (ValueError, OSError, ImportError, RuntimeError) as error:
-        text = str(error)
-        if getattr(error, "errno", None):  # what the system says, without its number
-            text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-        print(f"error: {text}", file=sys.stderr)
+        print(f"error: {said(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)
         return 130
+
+
+def said(error):
+    """Return what an error says; if it is the system's, without its number."""
+    if getattr(error, "errno", None):
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)
 
 
 def count(text):

@@ -1,6 +1,7 @@
 """What compiled code has to say, and nobody wants to read."""
 
 import contextlib
+import logging
 import os
 
 
@@ -15,3 +16,15 @@ def without_native_messages():
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+@contextlib.contextmanager
+def without_warnings_of(name):
+    """Drop what a logger has to say below an error."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -44,14 +44,14 @@ def main(arguments=None, prog="python -m kdlib.predict"):
         parser.error("--model is a network of your own; leave --network and --trained-on out")
     if not options.model and (options.palette or options.margin is not None):
         parser.error("--palette and --margin belong to a --model")
+    return commands.status_of(_act, options, stopped="stopped; what is written stays.")
+
+
+def _act(options):
+    """Do image by image what the command line asks for; return 1 if one could not be done."""
     from kdlib import runtime  # noqa: F401 first: it keeps TensorFlow quiet while it is imported
 
-    try:
-        network, how = _network(options)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    failed, written = 0, set()
+    network, how = _network(options)
     results = [path for path in options.images if _is_result(path)]
     if results:
         listed = ", ".join(map(str, results[:5])) + (", ..." if len(results) > 5 else "")
@@ -59,19 +59,14 @@ def main(arguments=None, prog="python -m kdlib.predict"):
             f"{len(results)} files are left out, masks and overlays of an earlier run: {listed}",
             file=sys.stderr,
         )
-    try:
-        for path in options.images:
-            if path in results:
-                continue
-            try:
-                given = path, options.out, options.force, options.quiet, written
-                print(predict(network, *given, **how))
-            except (ValueError, OSError, MemoryError) as error:
-                print(f"error: {_said(error, path)}", file=sys.stderr)
-                failed += 1
-    except KeyboardInterrupt:
-        print("stopped; what is written stays.", file=sys.stderr)
-        return 130
+    failed, written = 0, set()
+    for path in (path for path in options.images if path not in results):
+        try:
+            given = path, options.out, options.force, options.quiet, written
+            print(predict(network, *given, **how))
+        except (ValueError, OSError, MemoryError) as error:
+            print(f"error: {_said(error, path)}", file=sys.stderr)
+            failed += 1
     if failed:
         print(f"{failed} of {len(options.images)} images failed.", file=sys.stderr)
     return 1 if failed else 0
@@ -207,12 +202,11 @@ def _is_result(path):
 
 
 def _said(error, path):
-    """Say what went wrong, without the number that the system gives its errors."""
+    """Say what went wrong with an image."""
     if isinstance(error, MemoryError):
         return f"{path}: the memory is not large enough for this image. Cut it into smaller ones."
-    if isinstance(error, OSError) and error.errno:
-        return f"{path}: {error.strerror}{f': {error.filename}' if error.filename else ''}"
-    return str(error)
+    told = commands.said(error)
+    return f"{path}: {told}" if getattr(error, "errno", None) else told
 
 
 def _parser(prog):

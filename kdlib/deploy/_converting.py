@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import logging
 import re
 import textwrap
 import warnings
@@ -11,7 +10,7 @@ import keras
 import numpy as np
 
 from kdlib._packages import needed
-from kdlib._quiet import without_native_messages
+from kdlib._quiet import without_native_messages, without_warnings_of
 from kdlib.deploy.inference import load
 
 
@@ -32,19 +31,14 @@ def in_float32(model):
 @contextlib.contextmanager
 def _quiet():
     """Keep to itself what the converters say of their temporary files. Errors come through."""
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with (
-            without_native_messages(),
-            contextlib.redirect_stdout(io.StringIO()),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+    with (
+        without_warnings_of("tensorflow"),
+        without_native_messages(),
+        contextlib.redirect_stdout(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def convert(model, path, format, patches, calibration):

@@ -7,11 +7,11 @@ worker's: it is marked as failed, and its configuration is tried again.
 import contextlib
 import dataclasses
 import json
-import logging
 from pathlib import Path
 
 from kdbook import database
 from kdbook.tune import engine
+from kdlib._quiet import without_warnings_of
 
 optuna = database.optuna
 
@@ -151,11 +151,5 @@ def _no_warnings():
 
     That TensorFlow traces anew for each trial: each has a network of its own.
     """
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with database.quiet():
-            yield
-    finally:
-        logger.setLevel(level)
+    with without_warnings_of("tensorflow"), database.quiet():
+        yield
