@@ -2,7 +2,7 @@
 
 import keras
 
-from kdlib.losses import shapes_differ
+from kdlib._tensors import shapes_differ
 from kdlib.network_ends import distribution, logits_model
 
 

@@ -6,10 +6,11 @@ whatever the mixed-precision policy.
 """
 
 import keras
-import numpy as np
 from keras import ops
 
-from kdlib.softening import checked_temperature, is_number
+from kdlib._arguments import is_number
+from kdlib._tensors import as_floats, shapes_differ
+from kdlib.softening import checked_temperature
 
 
 def kl_divergence(teacher_logits, student_logits, temperature=1.0):
@@ -149,6 +150,7 @@ class LabelCrossEntropy(keras.losses.Loss):
 
     Examples
     --------
+    >>> import numpy as np
     >>> loss, logits = LabelCrossEntropy(), np.array([[2.0, 0.0]])
     >>> [f"{float(loss(y, logits)):.4f}" for y in (np.array([0]), np.array([[1.0, 0.0]]))]
     ['0.1269', '0.1269']
@@ -187,40 +189,9 @@ def checked_alpha(alpha):
     return float(alpha)
 
 
-def as_float(logits):
-    """Return a tensor of float32, or of float64 if the logits are, or raise ``ValueError``.
-
-    Examples
-    --------
-    >>> as_float([1, 2]).shape[0]
-    2
-    """
-    # NumPy looks at lists first: it says in Python's terms what cannot be an array.
-    logits = np.asarray(logits) if isinstance(logits, (list, tuple)) else logits
-    kind = str(getattr(logits, "dtype", type(logits).__name__))
-    if not any(known in kind for known in ("float", "int", "bool")):
-        raise ValueError(f"logits are {kind}; expected real numbers.")
-    logits = ops.convert_to_tensor(logits)
-    if keras.backend.standardize_dtype(logits.dtype) in ("float32", "float64"):
-        return logits
-    return ops.cast(logits, "float32")
-
-
-def shapes_differ(one, other):
-    """Tell whether two shapes differ. None is a size that is open until the batch comes.
-
-    Examples
-    --------
-    >>> shapes_differ((None, 6), (8, 6)), shapes_differ((8, 6), (8, 5))
-    (False, True)
-    """
-    sizes = zip(one, other, strict=False)
-    return len(one) != len(other) or any(a != b for a, b in sizes if None not in (a, b))
-
-
 def _same_shape(teacher_logits, student_logits):
     """Return both as float tensors of one type, or raise ``ValueError`` if the shapes differ."""
-    teacher, student = as_float(teacher_logits), as_float(student_logits)
+    teacher, student = as_floats(teacher_logits, student_logits)
     if shapes_differ(teacher.shape, student.shape):
         raise ValueError(
             f"teacher_logits has shape {tuple(teacher.shape)} and student_logits "
@@ -230,6 +201,4 @@ def _same_shape(teacher_logits, student_logits):
         raise ValueError(
             f"logits of shape {tuple(student.shape)} hold no classes; expected (..., classes)."
         )
-    if teacher.dtype != student.dtype:
-        teacher, student = ops.cast(teacher, "float64"), ops.cast(student, "float64")
     return teacher, student

@@ -15,11 +15,11 @@ from kdlib._labels import Outside, per_pixel, prepared, refusal, watched
 from kdlib._loss_arguments import as_loss
 from kdlib._pairs import check_pair
 from kdlib._settings import Setting, is_traced
+from kdlib._tensors import as_float
 from kdlib.losses import (
     LabelCrossEntropy,
     SoftTargetBernoulliDivergence,
     SoftTargetKLDivergence,
-    as_float,
     checked_alpha,
 )
 from kdlib.network_ends import logits_and_outputs, logits_model

@@ -11,13 +11,13 @@ This is the only module that reads the environment. Three variables count:
 """
 
 import functools
-import numbers
 import os
 import platform
 import sys
 import time
 from pathlib import Path
 
+from kdlib._arguments import is_whole
 from kdlib._quiet import without_native_messages
 
 # TensorFlow tells its build flags on import, whatever the log level, and that there is no GPU:
@@ -84,8 +84,7 @@ def set_seed(seed):
     --------
     >>> set_seed(7)
     """
-    whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
-    if not whole or not 0 <= seed < 2**32:
+    if not is_whole(seed) or not 0 <= seed < 2**32:
         raise ValueError(f"seed is {seed!r}; expected an integer from 0 to 2**32 - 1.")
     keras.utils.set_random_seed(int(seed))
 

@@ -8,10 +8,9 @@ Softened probabilities (Hinton, Vinyals and Dean 2015, equation 1):
 .. math:: p_i(T) = \frac{\exp(z_i / T)}{\sum_j \exp(z_j / T)}
 """
 
-import math
-import numbers
-
 import numpy as np
+
+from kdlib._arguments import as_numbers, is_number
 
 
 def softmax(logits, temperature=1.0, axis=-1):
@@ -238,38 +237,6 @@ def checked_temperature(temperature):
             "Use 1 for the usual softmax, and 2 to 10 to soften."
         )
     return float(temperature)
-
-
-def is_number(value):
-    """Tell whether a value is one finite real number, of Python or of NumPy, and no truth value.
-
-    Examples
-    --------
-    >>> is_number(2), is_number(np.float32(0.5)), is_number(True), is_number(float("nan"))
-    (True, True, False, False)
-    """
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number that no float can hold
-        return False
-
-
-def as_numbers(values, name):
-    """Return an array in float64, or refuse what would lose something on the way there.
-
-    Examples
-    --------
-    >>> as_numbers([1 + 2j], "logits")
-    Traceback (most recent call last):
-    ...
-    ValueError: logits is an array of complex128; expected real numbers.
-    """
-    values = np.asarray(values)
-    if values.dtype.kind not in "biuf":
-        raise ValueError(f"{name} is an array of {values.dtype}; expected real numbers.")
-    return values.astype(np.float64)
 
 
 def _checked_logits(logits):

@@ -6,10 +6,10 @@ softmax output. After Ronneberger, Fischer and Brox (2015), with padding, so tha
 the size of the input.
 """
 
-import numbers
-
 import keras
 from keras import layers
+
+from kdlib._arguments import checked_whole, is_number, is_whole
 
 # The logits of these networks are those of any network.
 from kdlib.network_ends import logits_and_outputs, logits_model  # noqa: F401
@@ -159,29 +159,23 @@ class _Block:
 
 def _check(filters, n_classes, height, width, channels, dropout, normalization, blocks=5):
     listed = list(filters) if hasattr(filters, "__iter__") else []
-    if len(listed) != blocks or any(not _is_whole(f) or f < 1 for f in listed):
+    if len(listed) != blocks or any(not is_whole(f) or f < 1 for f in listed):
         number = {3: "three", 5: "five"}[blocks]
         raise ValueError(
             f"filters is {filters!r}; expected {number} positive integers, for c1 to c{blocks}."
         )
-    if not _is_whole(n_classes) or n_classes < 2:
-        raise ValueError(f"n_classes is {n_classes!r}; expected an integer of at least 2.")
-    if not _is_whole(channels) or channels < 1:
-        raise ValueError(f"image_channels is {channels!r}; expected a positive integer.")
+    checked_whole(n_classes, "n_classes", least=2)
+    checked_whole(channels, "image_channels")
     for label, size in (("image_height", height), ("image_width", width)):
-        if size is not None and (not _is_whole(size) or size < 16 or size % 16):
-            near = max(16, round(size / 16) * 16) if _is_whole(size) else 256
+        if size is not None and (not is_whole(size) or size < 16 or size % 16):
+            near = max(16, round(size / 16) * 16) if is_whole(size) else 256
             raise ValueError(
                 f"{label} is {size!r}; expected a multiple of 16, because the U-Net halves it "
                 f"four times. Use {near}, or cut the images into patches of 256."
             )
-    if not isinstance(dropout, numbers.Real) or not 0 <= dropout < 1:
+    if not is_number(dropout) or not 0 <= dropout < 1:
         raise ValueError(f"dropout is {dropout!r}; expected a share from 0 to less than 1.")
     if normalization is not None and not (
         isinstance(normalization, str) and normalization == "batch"
     ):
         raise ValueError(f"normalization is {normalization!r}; expected None or 'batch'.")
-
-
-def _is_whole(value):
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)

@@ -6,7 +6,7 @@ The teacher's entropy map is ``softening.entropy(softening.softmax(logits, tempe
 import numpy as np
 from scipy.ndimage import distance_transform_cdt
 
-from kdlib.softening import as_numbers
+from kdlib._arguments import as_numbers
 
 
 def boundary_distance(labels, void_class=None):

@@ -2,15 +2,12 @@
 
 from keras import ops
 
-from kdlib.losses import as_float, shapes_differ
-from kdlib.softening import is_number
+from kdlib._tensors import as_floats, shapes_differ
 
 
 def checked_maps(teacher, student, same_width=True, spatial=True):
     """Return two maps as float tensors, or raise ``ValueError`` if they cannot be compared."""
-    teacher, student = as_float(teacher), as_float(student)
-    if teacher.dtype != student.dtype:
-        teacher, student = ops.cast(teacher, "float64"), ops.cast(student, "float64")
+    teacher, student = as_floats(teacher, student)
     shapes = f"teacher {tuple(teacher.shape)}, student {tuple(student.shape)}"
     if spatial and (len(teacher.shape) != 4 or len(student.shape) != 4):
         raise ValueError(f"{shapes}; expected (batch, height, width, channels) of both.")
@@ -71,14 +68,6 @@ def of_size_one(maps, axis, least=1e-12):
     """
     size = ops.stop_gradient(ops.max(ops.abs(maps), axis=axis, keepdims=True))
     return ops.where(size > least, maps / ops.where(size > least, size, 1), ops.zeros_like(maps))
-
-
-def checked_positive(value, name, zero=False):
-    """Return a number as float, or raise ``ValueError`` if it is not above 0 (or 0, if allowed)."""
-    if not is_number(value) or value < 0 or (value == 0 and not zero):
-        wanted = "a number of at least 0" if zero else "a positive number"
-        raise ValueError(f"{name} is {value!r}; expected {wanted}.")
-    return float(value)
 
 
 def _steps(pixels, cells, dynamic):

@@ -5,9 +5,9 @@ from functools import partial
 import keras
 from keras import layers, ops
 
+from kdlib._arguments import checked_positive
 from kdlib._ends import inputs_of
 from kdlib._settings import Setting
-from kdlib.beyond._maps import checked_positive
 from kdlib.beyond.term import Term
 from kdlib.network_ends import logits_and_outputs
 from kdlib.neutral import NeutralDistiller, _has_cached, _replicas

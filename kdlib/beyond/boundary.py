@@ -5,7 +5,8 @@ from functools import partial
 import keras
 from keras import ops
 
-from kdlib.beyond._maps import cell_weight, checked_maps, checked_positive
+from kdlib._arguments import checked_positive, checked_whole
+from kdlib.beyond._maps import cell_weight, checked_maps
 from kdlib.beyond.term import Term
 from kdlib.losses import kl_divergence
 from kdlib.softening import checked_temperature
@@ -47,8 +48,7 @@ def boundary_weight(labels, weight=None, reach=8, emphasis=4.0):
     [1.0, 1.0, 2.0, 2.0]
     """
     emphasis = checked_positive(emphasis, "emphasis", zero=True)
-    if isinstance(reach, bool) or not isinstance(reach, int) or reach < 1:
-        raise ValueError(f"reach is {reach!r}; expected a whole number of pixels, at least 1.")
+    reach = checked_whole(reach, "reach")
     labels = ops.cast(ops.convert_to_tensor(labels), "int32")
     if len(labels.shape) != 3:
         raise ValueError(f"labels of shape {tuple(labels.shape)}; expected (batch, height, width).")

@@ -11,8 +11,9 @@ import math
 import keras
 from keras import ops
 
+from kdlib._arguments import is_number, is_whole
 from kdlib.beyond._maps import cell_weight, checked_maps
-from kdlib.softening import checked_temperature, is_number
+from kdlib.softening import checked_temperature
 
 _FAR_BELOW = -1e9
 TAILS = ("renormalise", "ignore", "lump", "even")
@@ -154,7 +155,7 @@ def top_k(teacher, student, weight=None, temperature=1.0, k=5, tail="renormalise
         raise ValueError(f"tail is {tail!r}; expected one of {', '.join(map(repr, TAILS))}.")
     weight, temperature, p, q = _logarithms(teacher, student, weight, temperature)
     classes = p.shape[-1]
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= classes:
+    if not is_whole(k) or not 1 <= k <= classes:
         raise ValueError(f"k is {k!r}; expected a whole number from 1 to {classes}, the classes.")
     kept = ops.sum(ops.one_hot(ops.top_k(p, k)[1], classes, dtype=p.dtype), axis=-2) > 0
     rest = _total(p, ~kept)

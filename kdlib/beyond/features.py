@@ -5,13 +5,8 @@ from functools import partial
 import keras
 from keras import ops
 
-from kdlib.beyond._maps import (
-    cell_weight,
-    checked_maps,
-    checked_positive,
-    image_mean,
-    of_size_one,
-)
+from kdlib._arguments import checked_positive
+from kdlib.beyond._maps import cell_weight, checked_maps, image_mean, of_size_one
 from kdlib.beyond.term import Term
 
 _EPSILON = 1e-12

@@ -9,7 +9,8 @@ from functools import partial
 import keras
 from keras import ops
 
-from kdlib.beyond._maps import cell_weight, checked_maps, checked_positive, of_size_one
+from kdlib._arguments import checked_positive
+from kdlib.beyond._maps import cell_weight, checked_maps, of_size_one
 from kdlib.beyond.term import Term
 from kdlib.losses import kl_divergence
 from kdlib.softening import checked_temperature

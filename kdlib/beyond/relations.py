@@ -10,14 +10,8 @@ from functools import partial
 import keras
 from keras import ops
 
-from kdlib.beyond._maps import (
-    cell_weight,
-    checked_maps,
-    checked_positive,
-    image_mean,
-    of_size_one,
-    pooled,
-)
+from kdlib._arguments import checked_positive, checked_whole
+from kdlib.beyond._maps import cell_weight, checked_maps, image_mean, of_size_one, pooled
 from kdlib.beyond.term import Term
 from kdlib.losses import kl_divergence
 from kdlib.softening import checked_temperature
@@ -222,8 +216,7 @@ def _similarity(maps, weight, cells):
 
 
 def _check_node(node, shape):
-    if isinstance(node, bool) or not isinstance(node, int) or node < 1:
-        raise ValueError(f"node is {node!r}; expected a whole number of cells, at least 1.")
+    node = checked_whole(node, "node")
     if any(size is not None and size % node for size in shape[1:3]):
         raise ValueError(f"nodes of {node} cells do not fit a map of {shape[1]} × {shape[2]}.")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kdlib._arguments import checked_whole
 from kdlib._files import put
 from kdlib.cache.header import HEADER, VIEWS, check_header, new_header, read_header
 from kdlib.cache.identity import hash_of_images, hash_of_teacher
@@ -156,8 +157,7 @@ def _check(patches, views, store, batch_size):
         raise ValueError(
             f"views is {views!r}; expected 1, the patch as it is, or 8, its flips and turns."
         )
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size!r}; expected an integer of at least 1.")
+    checked_whole(batch_size, "batch_size")
     images = patches.images
     if len(images) == 0 or images.dtype != np.uint8:
         raise ValueError(

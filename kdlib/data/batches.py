@@ -5,6 +5,7 @@ import numbers
 import keras
 import numpy as np
 
+from kdlib._arguments import checked_whole
 from kdlib.data.palette import OF_THE_PALETTE
 
 
@@ -214,10 +215,8 @@ def _check(patches, batch_size, crop, augment, steps):
             "for both, as kdlib.data.cut gives them."
         )
     for name, value in (("batch_size", batch_size), ("crop", crop), ("steps", steps)):
-        if value is None and name != "batch_size":
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"expected {name} as an integer of at least 1; got {value!r}")
+        if value is not None or name == "batch_size":
+            checked_whole(value, name)
     height, width = patches.labels.shape[1:]
     if crop is not None and crop > min(height, width):
         raise ValueError(f"crop={crop} is larger than the patches, {height} × {width}")

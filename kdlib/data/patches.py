@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from kdlib._arguments import checked_whole
 from kdlib.data.classes import DUBAI_PALETTE, N_CLASSES
 from kdlib.data.palette import Palette
 
@@ -86,8 +87,7 @@ def cut(image_set, size=256):
     >>> len(cut(synthetic.city(n_images=1, size=256), size=128))
     4
     """
-    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
-        raise ValueError(f"expected a patch size of at least 1 pixel, as an integer; got {size!r}")
+    size = checked_whole(size, "size")
     shapes = [(labels.shape[0] // size, labels.shape[1] // size) for labels in image_set.labels]
     for index, shape in enumerate(shapes):
         if 0 in shape:

@@ -9,6 +9,7 @@ import concurrent.futures
 
 import numpy as np
 
+from kdlib._arguments import checked_whole
 from kdlib.data._city import layers, paint
 from kdlib.data._city.plan import Character, lay_out, water_depth
 from kdlib.data.imageset import ImageSet
@@ -60,8 +61,7 @@ def city(n_images=72, size=512, seed=0):
     (64, 64, 3)
     """
     for name, value, least in (("n_images", n_images, 1), ("size", size, 32), ("seed", seed, 0)):
-        if not isinstance(value, (int, np.integer)) or value < least:
-            raise ValueError(f"expected {name} as an integer of at least {least}; got {value!r}")
+        checked_whole(value, name, least)
     tile, part = np.divmod(np.arange(n_images), PARTS)
     with concurrent.futures.ThreadPoolExecutor() as pool:  # NumPy computes without the GIL
         drawn = pool.map(lambda t, p: _draw(seed, int(t), int(p), (size, size)), tile, part)

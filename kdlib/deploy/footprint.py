@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kdlib._arguments import checked_whole
 from kdlib._packages import needed
 from kdlib._processes import apart
 from kdlib.deploy import inference
@@ -104,10 +105,8 @@ def measure(path, size=256, threads=1, repeats=50):
         raise FileNotFoundError(
             f"{path} is no file; expected one of model.save or kdlib.deploy.export.write."
         )
-    least_values = (("size", size, 16), ("threads", threads, 1), ("repeats", repeats, 2))
-    for name, value, least in least_values:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} is {value!r}; expected an integer of {least} or more.")
+    size, threads = checked_whole(size, "size", least=16), checked_whole(threads, "threads")
+    repeats = checked_whole(repeats, "repeats", least=2)
     environment = PROCESSOR_ONLY | {"OMP_NUM_THREADS": str(threads)}
     try:
         latency, processor, peak = apart(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kdlib._arguments import checked_whole
 from kdlib._packages import needed
 
 
@@ -49,8 +50,7 @@ def load(path, threads=1):
         raise ValueError(
             f"{path} has the suffix {path.suffix!r}; expected {' or '.join(map(repr, _RUNTIMES))}."
         )
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise ValueError(f"threads is {threads!r}; expected an integer of 1 or more.")
+    threads = checked_whole(threads, "threads")
     if not path.is_file():
         raise FileNotFoundError(f"{path} is no file. kdlib.deploy.export.write makes one.")
     return _RUNTIMES[path.suffix](path, threads)

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from tqdm.auto import tqdm
 
+from kdlib._arguments import checked_whole
 from kdlib.data import PALETTE
 from kdlib.network_ends import check_class_scores
 
@@ -220,9 +221,7 @@ def _check(image, tile, margin, grid):
             "width, 3) of uint8, colours from 0 to 255."
         )
     for name, value, least in (("tile", tile, grid), ("margin", margin, 0)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise ValueError(f"{name} is {value!r}; expected an integer of {least} or more.")
-        if value % grid:
+        if checked_whole(value, name, least) % grid:
             raise ValueError(
                 f"{name} is {value}; expected a multiple of {grid}, because the networks halve "
                 "images. Otherwise a tile pools other pixels than the whole image."

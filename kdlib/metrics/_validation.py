@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kdlib.softening import as_numbers
+from kdlib._arguments import as_numbers, checked_whole, is_whole
 
 
 def checked_ids(ids, name):
@@ -45,9 +45,8 @@ def checked_weights(sample_weight, shape):
 
 def check_classes(n_classes, void_class):
     """Refuse what is no number of classes, or no class id."""
-    if isinstance(n_classes, bool) or not isinstance(n_classes, (int, np.integer)) or n_classes < 2:
-        raise ValueError(f"n_classes is {n_classes!r}; expected a whole number from 2 up.")
-    if void_class is not None and not isinstance(void_class, (int, np.integer)):
+    checked_whole(n_classes, "n_classes", least=2)
+    if void_class is not None and not is_whole(void_class):
         raise ValueError(f"void_class is {void_class!r}; expected a class id or None.")
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from kdlib._arguments import checked_whole
 from kdlib.metrics._validation import check_range, checked_ids
 
 
@@ -79,8 +80,7 @@ def reliability_curve(labels, probabilities, bins=15, void_class=None):
     ([0, 2], [nan, 0.5])
     """
     labels, probabilities = _pixels(labels, probabilities, void_class)
-    if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 1:
-        raise ValueError(f"bins is {bins!r}; expected a whole number from 1 up.")
+    bins = checked_whole(bins, "bins")
     edges = np.linspace(0, 1, bins + 1)
     # Rounding can lift a confidence a little above 1: it belongs into the last bin.
     confidence = np.minimum(probabilities.max(axis=-1).astype(np.float64), 1.0)

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from kdlib._arguments import as_numbers
 from kdlib.metrics._validation import checked_ids
-from kdlib.softening import as_numbers
 
 
 class PairedDifference(NamedTuple):

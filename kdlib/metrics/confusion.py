@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from kdlib._arguments import as_numbers
 from kdlib.metrics._validation import (
     check_classes,
     check_range,
@@ -11,7 +12,6 @@ from kdlib.metrics._validation import (
     checked_ids,
     checked_weights,
 )
-from kdlib.softening import as_numbers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

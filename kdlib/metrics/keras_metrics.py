@@ -4,15 +4,15 @@ import keras
 import numpy as np
 from keras import ops
 
+from kdlib._arguments import checked_whole
+
 
 class _ConfusionMetric(keras.metrics.Metric):
     """A Keras metric that keeps a confusion matrix; a subclass says what to compute from it."""
 
     def __init__(self, n_classes, void_class=None, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
-        if isinstance(n_classes, bool) or not isinstance(n_classes, int) or n_classes < 2:
-            raise ValueError(f"n_classes is {n_classes!r}; expected a whole number from 2 up.")
-        self.n_classes = n_classes
+        self.n_classes = n_classes = checked_whole(n_classes, "n_classes", least=2)
         self.void_class = void_class
         self.matrix = self.add_variable(
             (n_classes, n_classes), initializer="zeros", name="confusion_matrix"

@@ -413,7 +413,7 @@ def test_two_writers_at_once(tmp_path, teacher):
         ({"views": 4}, "views is 4; expected 1, the patch as it is, or 8"),
         ({"views": True}, "views is True"),
         ({"store": "int4"}, "store is 'int4'; expected one of float32, float16, uint8"),
-        ({"batch_size": 0}, "batch_size is 0; expected an integer of at least 1"),
+        ({"batch_size": 0}, "batch_size is 0; expected an integer of 1 or more"),
     ],
 )
 def test_bad_arguments(tmp_path, teacher, patches, options, message):

@@ -239,11 +239,11 @@ def test_evaluate_leaves_the_void_pixels_out():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 0}, "batch_size as an integer of at least 1; got 0"),
+        ({"batch_size": 0}, "batch_size is 0; expected an integer of 1 or more"),
         ({"batch_size": None}, "batch_size"),
-        ({"batch_size": 2, "crop": 0}, "crop as an integer"),
+        ({"batch_size": 2, "crop": 0}, "crop is 0; expected an integer of 1 or more"),
         ({"batch_size": 2, "crop": 13}, "crop=13 is larger than the patches, 12 × 12"),
-        ({"batch_size": 2, "steps": 0}, "steps as an integer"),
+        ({"batch_size": 2, "steps": 0}, "steps is 0; expected an integer of 1 or more"),
     ],
 )
 def test_what_cannot_be_served(arguments, message):

@@ -112,7 +112,7 @@ def test_an_image_smaller_than_a_patch():
 
 @pytest.mark.parametrize("size", [0, -4, 2.5, "4", None])
 def test_patch_size_must_be_a_positive_integer(size):
-    with pytest.raises(ValueError, match="expected a patch size"):
+    with pytest.raises(ValueError, match="size is .*; expected an integer of 1 or more"):
         data.cut(image_set([(8, 8)]), size=size)
 
 

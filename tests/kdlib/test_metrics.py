@@ -213,7 +213,7 @@ def test_scores_do_not_change_the_matrix():
         (([], [], 4), r"labels are empty \(shape \(0,\)\)"),
         (([0.0, 1.0], [0, 1], 4), "labels are float64; expected integer class ids"),
         (([0, 1], [0.0, np.nan], 4), "predictions are float64.*argmax"),
-        (([0, 1], [0, 1], 1), "n_classes is 1; expected a whole number from 2"),
+        (([0, 1], [0, 1], 1), "n_classes is 1; expected an integer of 2 or more"),
         (([0, 1], [0, 1], 2.0), "n_classes is 2.0"),
         (([0, 1], [0, 1], True), "n_classes is True"),
     ],

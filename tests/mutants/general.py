@@ -32,6 +32,13 @@ TESTS = {
         "test_reference_values.py",
         FUZZ.format("kl_divergence"),
     ),
+    "kdlib/_arguments.py": (
+        "test_softening.py",
+        "test_metrics.py",
+        "test_beyond.py",
+        "test_unet.py",
+    ),
+    "kdlib/_tensors.py": ("test_losses.py", "test_beyond.py", FUZZ.format("kl_divergence")),
     "kdlib/_loss_arguments.py": (
         "test_distiller.py::test_compile_refuses_what_would_be_silently_wrong",
         "test_distiller.py::test_plain_functions_over_logits_are_losses_too",
