@@ -1,5 +1,6 @@
 """How a network ends: found from its last layer backwards, on the tensors that Keras keeps."""
 
+import inspect
 from typing import NamedTuple
 
 import keras
@@ -22,17 +23,20 @@ class End(NamedTuple):
     outputs: object
 
 
-def end_of(model, outputs, output_name):
+def end_of(model, outputs, output_name, exclusive=None):
     """Return the inputs of a model, and its end, with logits."""
     if outputs not in (None, "logits", "probabilities"):
         raise ValueError(f"outputs is {outputs!r}; expected None, 'logits' or 'probabilities'.")
+    if exclusive not in (None, True, False):
+        raise ValueError(f"exclusive is {exclusive!r}; expected None, True or False.")
     inputs = inputs_of(model)
-    structure = model(inputs) if not getattr(model, "outputs", None) else model.outputs
+    structure = model.outputs if getattr(model, "outputs", None) else _called(model, inputs)
     if isinstance(getattr(model, "output", None), dict) and not isinstance(structure, dict):
         structure = model.output
     tensor = _chosen(model, structure, output_name)
     end = _end_at(tensor)
     named = f"model {model.name!r}"
+    _check_exclusive(named, end.kind, tensor.shape[-1], exclusive)
     if end.kind in _ACTIVATIONS and end.logits is not None:
         if outputs == "logits":
             raise ValueError(f"{named} ends in a {end.kind}; expected logits, as outputs says.")
@@ -48,7 +52,8 @@ def end_of(model, outputs, output_name):
         if outputs == "probabilities":
             raise ValueError(f"{named} ends in a linear layer; that gives no probabilities.")
     elif outputs == "probabilities" or end.kind in _ACTIVATIONS:
-        kind = end.kind or ("sigmoid" if tensor.shape[-1] == 1 else "softmax")
+        alone = tensor.shape[-1] == 1 or exclusive is False
+        kind = end.kind or ("sigmoid" if alone else "softmax")
         end = End(kind, _Logarithms(kind)(tensor), tensor)
     elif outputs == "logits":
         end = End("linear", tensor, tensor)
@@ -60,14 +65,24 @@ def end_of(model, outputs, output_name):
     return inputs, end
 
 
+def _check_exclusive(named, kind, classes, exclusive):
+    """Raise ``ValueError`` if what is said of the classes cannot be, as the network ends."""
+    if exclusive is False and kind == "softmax":
+        raise ValueError(
+            f"{named} ends in a softmax, so its classes exclude each other, and exclusive is False."
+        )
+    if exclusive and (kind == "sigmoid" or classes == 1):
+        what = "one logit, which is yes or no" if classes == 1 else "a sigmoid for each class"
+        raise ValueError(f"{named} ends in {what}, and exclusive is True.")
+
+
 def inputs_of(model):
     """Return the symbolic inputs of a functional or sequential model, or new ones."""
     if not getattr(model, "outputs", None):
         return _new_inputs(model)
+    structure = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
     # A list of one would make Keras expect a list at every call.
-    if isinstance(model, keras.Sequential) or len(model.inputs) == 1:
-        return model.inputs[0]
-    return model.input
+    return structure if isinstance(structure, dict) or len(model.inputs) > 1 else model.inputs[0]
 
 
 def _new_inputs(model):
@@ -78,7 +93,21 @@ def _new_inputs(model):
             "batch, or begin it with keras.Input."
         )
     shape = config.get("input_shape") or next(iter(config["shapes_dict"].values()))
+    if isinstance(shape, dict):
+        return {name: keras.Input(each[1:], name=name) for name, each in shape.items()}
     return keras.tree.map_shape_structure(lambda each: keras.Input(each[1:]), shape)
+
+
+def _called(model, inputs):
+    """Call a subclassed model on symbolic inputs, as fit calls it: with one argument."""
+    try:
+        inspect.signature(model.call).bind(inputs)
+    except TypeError as error:
+        raise ValueError(
+            f"model {model.name!r} cannot be called with one argument: {error}. Let it take all "
+            "its inputs as one list or dictionary, as fit gives them."
+        ) from None
+    return model(inputs)
 
 
 def _chosen(model, outputs, name):
@@ -92,6 +121,10 @@ def _chosen(model, outputs, name):
     if len(named) == 1 and name is None:
         return next(iter(named.values()))
     if name not in named:
+        if len(named) == 1:
+            raise ValueError(
+                f"model {model.name!r} has one output; leave output_name out, which is {name!r}."
+            )
         listed = ", ".join(map(repr, named))
         raise ValueError(
             f"model {model.name!r} has the outputs {listed}; expected output_name to be one of "
@@ -182,7 +215,7 @@ def _from_outside(model, node, tensor):
 
 def _named(tensor):
     op = tensor._keras_history.operation
-    return f"{op.name!r}, a {type(op).__name__}"
+    return f"{op.name!r}, of type {type(op).__name__}"
 
 
 @keras.saving.register_keras_serializable(package="kdlib")

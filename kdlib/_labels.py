@@ -1,18 +1,80 @@
 """Labels as a step takes them: what has weight 0 never matters, and all else must be a class."""
 
 import math
+import re
 
 import keras
+import numpy as np
 from keras import ops
 
 
 def per_pixel(sample_weight, logits):
-    """Give a weight per image the axes of a weight per pixel, so that it reaches every pixel."""
+    """Give a weight per image the axes of a weight per pixel, so that it reaches every pixel.
+
+    ``ValueError`` if it has another shape than (batch, ...), (batch, ..., 1) or (batch,).
+    """
     if sample_weight is None:
         return None
-    sample_weight = ops.convert_to_tensor(sample_weight)
-    missing = len(logits.shape) - 1 - len(sample_weight.shape)
+    given = sample_weight = ops.convert_to_tensor(sample_weight)
+    pixels = tuple(logits.shape[:-1])
+    if len(given.shape) == len(pixels) + 1 and given.shape[-1] == 1:
+        sample_weight = ops.squeeze(given, axis=-1)
+    missing = len(pixels) - len(sample_weight.shape)
+    sizes = (*sample_weight.shape, *(1,) * missing)
+    if missing < 0 or any(n not in (1, None, m) and m for n, m in zip(sizes, pixels, strict=True)):
+        raise ValueError(
+            f"the sample weights have shape {tuple(given.shape)}; expected {pixels}, a weight for "
+            "each label, or one for each image."
+        )
     return ops.reshape(sample_weight, ops.shape(sample_weight) + (1,) * missing)
+
+
+def of_output(given, what, names, name):
+    """Return what is given for one output: of a dictionary or list with one for each, its own.
+
+    - ``what``: for the message, "labels" or "weights".
+    - ``names``: of all outputs, in their order; None if they have none, and are numbered.
+    - ``name``: of the one that is meant; None if there is but one.
+    """
+    if not isinstance(given, (dict, list, tuple)):
+        return given
+    keys = list(given) if isinstance(given, dict) else list(names or range(len(given)))
+    each = list(given.values()) if isinstance(given, dict) else list(given)
+    if len(each) == 1:
+        return each[0]
+    if name in keys and len(keys) == len(each):
+        return each[keys.index(name)]
+    found = ", ".join(map(repr, given)) if isinstance(given, dict) else f"a list of {len(each)}"
+    raise ValueError(
+        f"the {what} are {found}; expected one array, of the output that is distilled."
+    )
+
+
+def check_arrays(x, y, sample_weight, class_weight=None):
+    """Raise ``ValueError`` for labels and weights that Keras cannot read, or would not use."""
+    for each in [] if y is None else keras.tree.flatten(y):
+        of_names = getattr(getattr(each, "dtype", None), "kind", "") in ("U", "S", "O")
+        if of_names or not len(getattr(each, "shape", ())):
+            raise ValueError(
+                f"the labels hold {np.ravel(each)[0]!r}; expected an array of numbers. Of a list "
+                "numpy.array makes one, of names numpy.unique(names, return_inverse=True)[1]."
+            )
+    if (
+        y is None
+        and not may_hold_labels(x)
+        and not (sample_weight is None and class_weight is None)
+    ):
+        raise ValueError(
+            "weights without labels, which Keras leaves aside; expected labels too. At alpha=0 "
+            "nothing is learned from them: zeros will do."
+        )
+
+
+def may_hold_labels(x):
+    """Whether inputs come in batches that may hold labels too: they are no plain arrays."""
+    if hasattr(x, "element_spec"):  # of tf.data
+        return isinstance(x.element_spec, tuple) and len(x.element_spec) > 1
+    return not all(hasattr(each, "shape") for each in keras.tree.flatten(x))
 
 
 def prepared(y, sample_weight, shape, exclusive=True, ignore_class=None, allowed=None):
@@ -29,7 +91,7 @@ def prepared(y, sample_weight, shape, exclusive=True, ignore_class=None, allowed
     - Returns tuple: ids have lost a last axis of 1, and labels of weight 0 are 0. ``(y,
       sample_weight, None)`` where the shape is none of these.
     """
-    y, classes = _in_shape(ops.convert_to_tensor(y), shape), shape[-1]
+    y, classes = _in_shape(_of_known_rank(ops.convert_to_tensor(y)), shape), shape[-1]
     is_ids = len(y.shape) == len(shape) - 1
     if not is_ids and (len(y.shape) != len(shape) or y.shape[-1] not in (classes, None)):
         return y, sample_weight, None
@@ -64,6 +126,8 @@ def refusal(label, classes, exclusive, shares=False):
     if shares and classes > 1:
         wanted = "0 to 1, with a sum of 1" if exclusive else "0 to 1"
         remedy = "Give what has no class the weight 0."
+        if exclusive:
+            remedy += " If several classes may hold at once, say Distiller(..., exclusive=False)."
         return (
             "a label has a share, or a sum of shares, of",
             label,
@@ -91,6 +155,22 @@ class Outside(keras.metrics.Metric):
     def result(self):
         """Return whether a label was found."""
         return self.found[0]
+
+
+def said_plainly(step):
+    """Return a compiled step of TensorFlow that raises what :func:`refusal` says, and no more."""
+
+    def with_plain_words(*given):
+        try:
+            return step(*given)
+        except Exception as error:
+            parts = re.search(r"failed: \[(a label .*?)\] \[(.*?)\] \[(.*?)\]", str(error))
+            if parts is None:
+                raise
+            said = " ".join(parts.groups())
+        raise ValueError(said)
+
+    return with_plain_words
 
 
 def watched(model, step):
@@ -129,6 +209,15 @@ def _put_back(model, state):
     model._jax_state = {f"{name}_variables": values for name, values in kept}
     model._jax_state_synced = False
     model.jax_state_sync()
+
+
+def _of_known_rank(y):
+    if getattr(y.shape, "rank", 0) is None:  # of TensorFlow alone
+        raise ValueError(
+            "the dataset does not say how many axes its labels have; give it its shapes, as by "
+            "output_signature of tf.data.Dataset.from_generator."
+        )
+    return y
 
 
 def _in_shape(y, shape):

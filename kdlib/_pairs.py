@@ -30,10 +30,13 @@ def check_pair(student, teacher, reading, same_inputs):
     found = [logits_model(model, **how) for model, how in roles]
     outputs = [model.output_shape for model in found]
     if outputs[0][-1] != outputs[1][-1]:
+        sizes = outputs[0][-1], outputs[1][-1]
+        remedy = f"Build the student with {sizes[1]}."
+        if set(sizes) == {1, 2}:
+            remedy = "Of one logit, kdlib.network_ends.class_logits makes the two of no and yes."
         raise ValueError(
-            f"the student has {outputs[0][-1]} classes and the teacher {outputs[1][-1]}; expected "
-            "the same classes in the same order. Build the student with "
-            f"n_classes={outputs[1][-1]}."
+            f"the student has {sizes[0]} classes and the teacher {sizes[1]}; expected the same "
+            f"classes in the same order. {remedy}"
         )
     if same_inputs:
         inputs = [[each.shape for each in model.inputs] for model in found]
@@ -44,6 +47,7 @@ def check_pair(student, teacher, reading, same_inputs):
             )
         for one, other in zip(*inputs, strict=True):
             _check_shapes("inputs", one, other)
+        _check_names(*found)
     _check_shapes("logits", *outputs)
     kinds = {distribution(model, **how) for model, how in roles} - {None}
     if len(kinds) == 2:
@@ -52,6 +56,24 @@ def check_pair(student, teacher, reading, same_inputs):
             "both: classes exclude each other, or they do not."
         )
     return outputs[0], (kinds or {"categorical"}).pop()
+
+
+def _check_names(student, teacher):
+    """Raise ``ValueError`` if one batch would not reach the inputs of both networks alike."""
+    names = [[each.name for each in model.inputs] for model in (student, teacher)]
+    given = student.input, teacher.input
+    keys = [set(each) if isinstance(each, dict) else None for each in given]
+    remedy = "teacher_input, a function from what the student sees to what the teacher sees."
+    if keys[0] and not (keys[1] or set(names[1])) <= keys[0]:
+        raise ValueError(
+            f"the student takes a dictionary of {', '.join(sorted(keys[0]))}, which the teacher "
+            f"does not; expected {remedy}"
+        )
+    if keys == [None, None] and names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
+        raise ValueError(
+            f"the inputs of the student are {', '.join(names[0])}, of the teacher "
+            f"{', '.join(names[1])}; expected the same order, or {remedy}"
+        )
 
 
 def _check_shapes(label, student, teacher):

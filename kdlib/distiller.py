@@ -51,7 +51,12 @@ class Distiller(NeutralDistiller):
         What the networks return, where that cannot be seen, as in a subclassed model whose code
         does not show it. Or a dictionary for ``"student"`` and ``"teacher"``.
     output_name : str, optional
-        Which output is distilled, if there are several. Or such a dictionary.
+        Which output is distilled, if there are several. Or such a dictionary. Labels and weights
+        may then be a dictionary or list too: those of this output of the student count.
+    exclusive : bool, optional
+        Whether the classes exclude each other, where that cannot be seen: with False each is a yes
+        or no of its own, as the labels of an image are that may be true together. By default they
+        do, but after a sigmoid, or if there is one logit.
     teacher_input : callable, optional
         From what the student sees to what the teacher sees: another size, or another scale.
 

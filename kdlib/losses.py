@@ -39,7 +39,7 @@ def kl_divergence(teacher_logits, student_logits, temperature=1.0):
     Raises
     ------
     ValueError
-        If T is not a positive finite number or the shapes do not match.
+        If T is not a positive finite number, the shapes do not match, or there is one class.
 
     References
     ----------
@@ -54,6 +54,11 @@ def kl_divergence(teacher_logits, student_logits, temperature=1.0):
     """
     teacher, student = _same_shape(teacher_logits, student_logits)
     temperature = checked_temperature(temperature)
+    if student.shape[-1] == 1:
+        raise ValueError(
+            f"the softmax of shape {tuple(student.shape)} is over one value, and so always 1; for "
+            "a yes or no take bernoulli_divergence."
+        )
     # In float32 the gradient is right to 3e-5 of its length at the logits of trained networks and
     # T up to 32, a batch's own noise being near 1. A version with a closed gradient, and a series
     # where p and q are close, was right to 3e-7, cost 100 lines, and no training noticed.
@@ -70,7 +75,7 @@ def bernoulli_divergence(teacher_logits, student_logits, temperature=1.0):
 
     One logit is one such distribution, several are the labels of an image that may be true
     together. It is :func:`kl_divergence` of the logits (z, 0). Parameters, errors and shapes are
-    those of :func:`kl_divergence`.
+    those of :func:`kl_divergence`, and one class will do.
 
     Examples
     --------

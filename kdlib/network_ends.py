@@ -7,10 +7,10 @@ one with softmax or sigmoid inside, or in such a layer of its own. No weight is 
 import keras
 from keras import layers, ops
 
-from kdlib._ends import end_of
+from kdlib._ends import end_of, inputs_of
 
 
-def logits_and_outputs(model, outputs=None, output_name=None):
+def logits_and_outputs(model, outputs=None, output_name=None, exclusive=None):
     """Return a model that gives both the logits and the outputs of ``model`` in one pass.
 
     It shares the layers of ``model``: training one trains the other.
@@ -25,6 +25,9 @@ def logits_and_outputs(model, outputs=None, output_name=None):
         their logarithms (of p / (1 - p), for one class).
     output_name : str, optional
         Which output, if there are several: its key, or the name of its layer.
+    exclusive : bool, optional
+        Whether the classes exclude each other, where that cannot be seen: with False each is a yes
+        or no of its own. By default they do, but after a sigmoid, or if there is one logit.
 
     Returns
     -------
@@ -43,11 +46,11 @@ def logits_and_outputs(model, outputs=None, output_name=None):
     >>> [tuple(shape) for shape in both.output_shape]
     [(None, 3), (None, 3)]
     """
-    inputs, end = end_of(model, outputs, output_name)
+    inputs, end = end_of(model, outputs, output_name, exclusive)
     return keras.Model(inputs, [end.logits, end.outputs], name=f"{model.name}_both")
 
 
-def logits_model(model, outputs=None, output_name=None):
+def logits_model(model, outputs=None, output_name=None, exclusive=None):
     """Return a model that ends at the logits of ``model``. It shares the layers of ``model``.
 
     Parameters and errors are those of :func:`logits_and_outputs`.
@@ -58,7 +61,7 @@ def logits_model(model, outputs=None, output_name=None):
     >>> logits_model(unet((2, 2, 2, 2, 2), 3, 16, 16)).output_shape
     (None, 16, 16, 3)
     """
-    inputs, end = end_of(model, outputs, output_name)
+    inputs, end = end_of(model, outputs, output_name, exclusive)
     return keras.Model(inputs, end.logits, name=f"{model.name}_logits")
 
 
@@ -77,9 +80,8 @@ def class_logits(model, outputs=None, output_name=None):
     z = found.outputs[0]
     if z.shape[-1] != 1:
         return found
-    inputs = found.inputs[0] if len(found.inputs) == 1 else found.input
-    both = layers.Concatenate(dtype=z.dtype)([ops.zeros_like(z), z])
-    return keras.Model(inputs, both, name=f"{model.name}_classes")
+    both = layers.Concatenate(dtype=z.dtype, name="logits")([ops.zeros_like(z), z])
+    return keras.Model(inputs_of(found), both, name=f"{model.name}_classes")
 
 
 def check_class_scores(shape):
@@ -99,17 +101,18 @@ def check_class_scores(shape):
         )
 
 
-def distribution(model, outputs=None, output_name=None):
+def distribution(model, outputs=None, output_name=None, exclusive=None):
     """Return "categorical" after a softmax, "bernoulli" after sigmoids, None if it does not show.
 
-    One logit is "bernoulli" in any case.
+    One logit is "bernoulli" in any case. Parameters and errors are those of
+    :func:`logits_and_outputs`.
 
     Examples
     --------
     >>> distribution(keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]))
     'bernoulli'
     """
-    end = end_of(model, outputs, output_name)[1]
-    if end.kind == "sigmoid" or end.logits.shape[-1] == 1:
+    end = end_of(model, outputs, output_name, exclusive)[1]
+    if end.kind == "sigmoid" or end.logits.shape[-1] == 1 or exclusive is False:
         return "bernoulli"
-    return "categorical" if end.kind == "softmax" else None
+    return "categorical" if end.kind == "softmax" or exclusive else None

@@ -11,7 +11,18 @@ import threading
 import keras
 from keras import ops
 
-from kdlib._labels import Outside, per_pixel, prepared, refusal, watched
+from kdlib._arguments import is_number
+from kdlib._labels import (
+    Outside,
+    check_arrays,
+    may_hold_labels,
+    of_output,
+    per_pixel,
+    prepared,
+    refusal,
+    said_plainly,
+    watched,
+)
 from kdlib._loss_arguments import as_loss
 from kdlib._pairs import check_pair
 from kdlib._settings import Setting, is_traced
@@ -57,16 +68,19 @@ class NeutralDistiller(keras.Model):
         *,
         outputs=None,
         output_name=None,
+        exclusive=None,
         teacher_input=None,
         **kwargs,
     ):
         super().__init__(name=name, **kwargs)
-        options = {"outputs": outputs, "output_name": output_name}
+        options = {"outputs": outputs, "output_name": output_name, "exclusive": exclusive}
         self._options = options | {"teacher_input": teacher_input}
         self._reading = {
-            role: {key: _of_role(value, role) for key, value in options.items()}
+            role: {key: _of_role(value, role, key) for key, value in options.items()}
             for role in ("student", "teacher")
         }
+        if not (teacher_input is None or callable(teacher_input)):
+            raise ValueError(f"teacher_input is {teacher_input!r}; expected a function.")
         self.teacher_input = teacher_input
         self._logits_shape, distribution = self._checked(student, teacher)
         self.exclusive = distribution == "categorical"
@@ -127,11 +141,18 @@ class NeutralDistiller(keras.Model):
         Raises
         ------
         ValueError
-            If alpha or T is out of range, or a loss expects probabilities.
+            If alpha or T is out of range, a loss expects probabilities, or metrics are no list.
         """
-        for name, instead in (("loss", "student_loss_fn"), ("weighted_metrics", "metrics")):
+        ours = {"loss": "student_loss_fn", "weighted_metrics": "metrics", "loss_weights": "alpha"}
+        for name, instead in ours.items():
             if kwargs.pop(name, None) is not None:
                 raise ValueError(f"the Distiller takes {instead}, not {name}: pass it as that.")
+        if not isinstance(metrics, (list, tuple, dict, type(None))):
+            raise ValueError(
+                f"metrics is {metrics!r}; expected a list. A loss on the labels is student_loss_fn."
+            )
+        if not (ignore_class is None or is_number(ignore_class)):
+            raise ValueError(f"ignore_class is {ignore_class!r}; expected a number, such as 255.")
         self.alpha, self.temperature = alpha, temperature
         soft = SoftTargetKLDivergence if self.exclusive else SoftTargetBernoulliDivergence
         self.student_loss_fn = student_loss_fn or LabelCrossEntropy(bernoulli=not self.exclusive)
@@ -318,8 +339,8 @@ class NeutralDistiller(keras.Model):
         Raises
         ------
         ValueError
-            If any other label is no class. A compiled step raises after it has run without the
-            label, or while it runs, with TensorFlow's type of error.
+            If any other label is no class. A compiled step raises while it runs, or after it has
+            run without the label.
         """
         y, sample_weight, found = self._prepared(y, sample_weight)
         self._check_form(y, found)
@@ -350,13 +371,20 @@ class NeutralDistiller(keras.Model):
         several = not self.exclusive and self.classes > 1
         ours = y is not None and isinstance(self.student_loss_fn, LabelCrossEntropy)
         if ours and (found is None or (several and not shares)):
-            wanted = "0 to 1 for each label" if several else "class ids, or a share of each class"
+            wanted = "class ids, or a share of each class"
+            if not self.exclusive:
+                wanted = "0 to 1 for each label" if several else "0 to 1 for the one logit"
+            batched = "" if len(y.shape) else " A dataset gives batches: dataset.batch(32)."
             raise ValueError(
                 f"the labels have shape {tuple(y.shape)}, the student's logits "
-                f"{self._logits_shape}; expected {wanted}."
+                f"{self._logits_shape}; expected {wanted}.{batched}"
             )
 
     def _prepared(self, y, sample_weight):
+        names = getattr(self.student, "output_names", None)
+        mine = names, self._reading["student"]["output_name"]
+        y = of_output(y, "labels", *mine)
+        sample_weight = of_output(sample_weight, "weights", *mine)
         if y is None:
             return None, sample_weight, None
         allowed = getattr(self.student_loss_fn, "ignore_class", None)
@@ -368,13 +396,73 @@ class NeutralDistiller(keras.Model):
         """Update the metrics of a batch and return all of them."""
         y, sample_weight, _ = self._prepared(y, sample_weight)
         if y is None:
-            return self.get_metrics_result()
+            return self._results(without=(self._compile_metrics, self.student_loss_tracker))
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def get_metrics_result(self):
         """Return losses and metrics by name."""
-        results = super().get_metrics_result()
-        return {name: value for name, value in results.items() if name != self.labels_outside.name}
+        known = getattr(self._compile_metrics, "built", False)  # not yet, if no labels came
+        return self._results(without=() if known else (self._compile_metrics,))
+
+    def _results(self, without):
+        results, left_out = {}, {id(metric) for metric in (self.labels_outside, *without)}
+        for metric in self.metrics:
+            if id(metric) not in left_out:
+                result = metric.result()
+                results |= result if isinstance(result, dict) else {metric.name: result}
+        return results
+
+    def fit(self, x=None, y=None, *args, class_weight=None, sample_weight=None, **kwargs):
+        """Train as every Keras model does, with the arguments of ``keras.Model.fit``.
+
+        Returns
+        -------
+        keras.callbacks.History
+
+        Raises
+        ------
+        ValueError
+            If labels are no arrays of numbers, or weights would be lost or misread: without
+            labels, or by class where an image has more than one.
+        """
+        if class_weight is not None and (len(self._logits_shape) > 2 or not self._one_of_many()):
+            raise ValueError(
+                "class_weight is for networks that give an image one class; expected "
+                "sample_weight, a weight for each label: numpy.array([1.0, 2.0])[y], for example."
+            )
+        check_arrays(x, y, sample_weight, class_weight)
+        self._await_labels(x, y)
+        weights = {"class_weight": class_weight, "sample_weight": sample_weight}
+        return super().fit(x, y, *args, **weights, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
+        """Evaluate as every Keras model does, with the arguments of ``keras.Model.evaluate``.
+
+        Returns
+        -------
+        list or dict
+            Losses and metrics.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`fit`.
+        """
+        check_arrays(x, y, sample_weight)
+        self._await_labels(x, y)
+        return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
+
+    def _await_labels(self, x, y):
+        """Compile the steps anew if they were for batches without labels, and metrics come in now.
+
+        TensorFlow lets a compiled step make variables the first time alone.
+        """
+        metrics = self._compile_metrics
+        if metrics is not None and not metrics.built and (y is not None or may_hold_labels(x)):
+            self._start_anew()
+
+    def _one_of_many(self):
+        return self.exclusive or self.classes == 1
 
     def make_train_function(self, force=False):
         """Compile the training step, if it is not, and see that wrong labels in it are noticed."""
@@ -393,8 +481,9 @@ class NeutralDistiller(keras.Model):
     def _watched(self, function):
         # TensorFlow raises by itself where XLA has not compiled the step, and PyTorch runs it.
         backend = keras.backend.backend()
-        compiled = self.jit_compile and backend != "torch"
-        return watched(self, function) if compiled or backend == "jax" else function
+        if backend == "jax" or (self.jit_compile and backend != "torch"):
+            return watched(self, function)
+        return said_plainly(function) if backend == "tensorflow" else function
 
     def get_config(self):
         """Return what is needed to build the Distiller again, both networks included."""
@@ -462,9 +551,15 @@ class NeutralDistiller(keras.Model):
         return [v for v in self.weights if id(v) not in trained]
 
 
-def _of_role(value, role):
+def _of_role(value, role, name):
     """Return what is meant for one of the networks: of a dictionary its part, or the whole."""
-    return value.get(role) if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    if unknown := set(value) - {"student", "teacher"}:
+        raise ValueError(
+            f"{name} is for {', '.join(map(repr, unknown))}; expected 'student' or 'teacher'."
+        )
+    return value.get(role)
 
 
 def _has_cached(x):

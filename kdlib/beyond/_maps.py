@@ -24,6 +24,14 @@ def checked_maps(teacher, student, same_width=True, spatial=True):
     return teacher, student
 
 
+def checked_logits(teacher, student, spatial=False):
+    """Return logits as :func:`checked_maps` does; of one logit the two of no and yes, (0, z)."""
+    pair = checked_maps(teacher, student, spatial=spatial)
+    if pair[0].shape[-1] != 1:
+        return pair
+    return tuple(ops.concatenate([ops.zeros_like(z), z], axis=-1) for z in pair)
+
+
 def cell_weight(weight, maps):
     """Return the weight of each cell of ``maps``: the mean weight of the pixels under it.
 

@@ -12,6 +12,10 @@ from kdlib.beyond.term import Term
 from kdlib.network_ends import logits_and_outputs
 from kdlib.neutral import NeutralDistiller, _has_cached, _replicas
 
+# Methods whose classes exclude each other.
+_OVER_CLASSES = {"forward_kl", "reverse_kl", "jensen_shannon", "top_k", "boundary_weighted"}
+_OVER_CLASSES |= {"squared_error", "standardised", "decoupled", "correlation"}
+
 
 @keras.saving.register_keras_serializable(package="kdlib")
 class BeyondDistiller(NeutralDistiller):
@@ -35,7 +39,8 @@ class BeyondDistiller(NeutralDistiller):
     Raises
     ------
     ValueError
-        If the term is no :class:`Term`, or names a layer that a network does not have.
+        If the term is no :class:`Term`, names a layer that a network does not have, or takes a
+        softmax over classes that do not exclude each other.
 
     Examples
     --------
@@ -52,6 +57,12 @@ class BeyondDistiller(NeutralDistiller):
             raise ValueError(f"the term is {term!r}; expected a kdlib.beyond.Term.")
         self._term, self.adapters = term, None
         super().__init__(student, teacher, name=name, **kwargs)
+        several = not self.exclusive and self.classes > 1
+        if several and term.function.__name__ in _OVER_CLASSES and ("logits",) * 2 in term.layers:
+            raise ValueError(
+                f"{term.name} takes a softmax over classes, and these do not exclude each other; "
+                "expected a term over other layers. The Distiller compares them one by one."
+            )
         self._weight = Setting("weight", partial(checked_positive, name="weight", zero=True))
         self.term_tracker = keras.metrics.Mean(name="term")
 
@@ -148,6 +159,7 @@ class BeyondDistiller(NeutralDistiller):
         return loss + self.weight * term
 
     def _term_loss(self, y, sample_weight):
+        y = y[..., 0] if y is not None and self.classes == 1 else y
         taught, learned = self._last_call.taught, self._last_call.learned
         del self._last_call.taught, self._last_call.learned
         values = [
@@ -166,7 +178,7 @@ class BeyondDistiller(NeutralDistiller):
         return config and config | {"weight": self.weight}
 
 
-def with_features(model, names, outputs=None, output_name=None):
+def with_features(model, names, outputs=None, output_name=None, exclusive=None):
     """Return a model that gives logits, outputs and the outputs of named layers, in one pass.
 
     Parameters
@@ -176,7 +188,7 @@ def with_features(model, names, outputs=None, output_name=None):
     names : sequence of str
         Names of its layers. ``"logits"`` is what comes before its softmax or sigmoid,
         ``"inner/layer"`` a layer of a network that is a layer of this one.
-    outputs, output_name
+    outputs, output_name, exclusive
         As for :func:`kdlib.network_ends.logits_model`.
 
     Returns
@@ -200,15 +212,14 @@ def with_features(model, names, outputs=None, output_name=None):
     nested = {name.partition("/")[0] for name in names if "/" in name} & set(known)
     inner = known[min(nested)] if nested else None
     if getattr(inner, "outputs", None) and getattr(model, "outputs", None):
-        return _opened(model, inner, names, outputs, output_name)
+        return _opened(model, inner, names, (outputs, output_name, exclusive))
     _check_names(model, names, known)
-    both = logits_and_outputs(model, outputs, output_name)
+    both = logits_and_outputs(model, outputs, output_name, exclusive)
     features = [
         both.outputs[0] if name == "logits" else _call_of(known[name], model.outputs).outputs[0]
         for name in names
     ]
-    inputs = both.inputs[0] if len(both.inputs) == 1 else both.input
-    return keras.Model(inputs, [*both.outputs, *features], name=f"{model.name}_features")
+    return keras.Model(inputs_of(both), [*both.outputs, *features], name=f"{model.name}_features")
 
 
 def _check_names(model, names, known):
@@ -224,7 +235,7 @@ def _check_names(model, names, known):
         )
 
 
-def _opened(model, inner, names, outputs, output_name):
+def _opened(model, inner, names, reading):
     """Do what :func:`with_features` does, for layers of a network inside too, in one pass."""
     node = _call_of(inner, model.outputs)
     mine = [name for name in names if name.partition("/")[0] == inner.name and "/" in name]
@@ -236,7 +247,7 @@ def _opened(model, inner, names, outputs, output_name):
     behind = keras.Model(node.outputs[0], model.output, name=model.name)
     others = [name for name in names if name not in mine]
     given, *found = body(*node.arguments.args, **node.arguments.kwargs)
-    logits, answer, *rest = with_features(behind, others, outputs, output_name)(given)
+    logits, answer, *rest = with_features(behind, others, *reading)(given)
     by_name = dict(zip([*mine, *others], [*found, *rest], strict=True))
     features = [by_name[name] for name in names]
     return keras.Model(inputs_of(model), [logits, answer, *features], name=f"{model.name}_features")

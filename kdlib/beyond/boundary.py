@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kdlib._arguments import checked_positive, checked_whole
-from kdlib.beyond._maps import cell_weight, checked_maps
+from kdlib.beyond._maps import cell_weight, checked_logits
 from kdlib.beyond.term import Term
 from kdlib.losses import kl_divergence
 from kdlib.softening import checked_temperature
@@ -92,7 +92,7 @@ def boundary_weighted(
     0.0
     """
     temperature = checked_temperature(temperature)
-    teacher, student = checked_maps(teacher, student)
+    teacher, student = checked_logits(teacher, student, spatial=True)
     value = temperature**2 * kl_divergence(teacher, student, temperature)
     emphasised = ops.cast(boundary_weight(labels, weight, reach, emphasis), value.dtype)
     return cell_weight(weight, teacher) * emphasised * value

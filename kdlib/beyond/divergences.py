@@ -12,7 +12,7 @@ import keras
 from keras import ops
 
 from kdlib._arguments import is_number, is_whole
-from kdlib.beyond._maps import cell_weight, checked_maps
+from kdlib.beyond._maps import cell_weight, checked_logits
 from kdlib.softening import checked_temperature
 
 _FAR_BELOW = -1e9
@@ -174,9 +174,7 @@ def top_k(teacher, student, weight=None, temperature=1.0, k=5, tail="renormalise
 def _logarithms(teacher, student, weight, temperature):
     """Return the weight, T, and the logarithms of p and q, checked."""
     temperature = checked_temperature(temperature)
-    teacher, student = checked_maps(teacher, student, spatial=False)
-    if teacher.shape[-1] == 1:
-        teacher, student = (ops.concatenate([z, ops.zeros_like(z)], -1) for z in (teacher, student))
+    teacher, student = checked_logits(teacher, student)
     logarithms = (ops.log_softmax(z / temperature, axis=-1) for z in (teacher, student))
     return cell_weight(weight, teacher), temperature, *logarithms
 

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from kdlib._arguments import checked_positive
-from kdlib.beyond._maps import cell_weight, checked_maps, of_size_one
+from kdlib.beyond._maps import cell_weight, checked_logits, of_size_one
 from kdlib.beyond.term import Term
 from kdlib.losses import kl_divergence
 from kdlib.softening import checked_temperature
@@ -27,7 +27,7 @@ def squared_error(teacher, student, weight=None, centred=True):
     Parameters
     ----------
     teacher, student : tensor
-        Logits of the same shape (..., classes).
+        Logits of the same shape (..., classes). One logit is a yes or no, and no has the logit 0.
     weight : tensor, optional
         Shape (...): what each pixel counts. 0 leaves it out.
     centred : bool
@@ -54,7 +54,7 @@ def squared_error(teacher, student, weight=None, centred=True):
     >>> print(f"{float(squared_error([[2.0, 0.0]], [[0.0, 0.0]])[0]):.2f}")
     0.50
     """
-    teacher, student = checked_maps(teacher, student, spatial=False)
+    teacher, student = checked_logits(teacher, student)
     gap = teacher - student
     if centred:
         gap = gap - ops.mean(gap, axis=-1, keepdims=True)
@@ -94,7 +94,7 @@ def standardised(teacher, student, weight=None, temperature=2.0):
     0.0000
     """
     temperature = checked_temperature(temperature)
-    teacher, student = (_scores(z) for z in checked_maps(teacher, student, spatial=False))
+    teacher, student = (_scores(z) for z in checked_logits(teacher, student))
     value = temperature**2 * kl_divergence(teacher, student, temperature)
     return cell_weight(weight, teacher) * value
 
@@ -138,7 +138,7 @@ def decoupled(teacher, student, labels, weight=None, temperature=4.0, target=1.0
     target = checked_positive(target, "target", zero=True)
     others = checked_positive(others, "others", zero=True)
     temperature = checked_temperature(temperature)
-    teacher, student = checked_maps(teacher, student, spatial=False)
+    teacher, student = checked_logits(teacher, student)
     weight, true = cell_weight(weight, teacher), _one_hot(labels, teacher)
     weight = ops.where(ops.any(true, axis=-1), weight, 0)
     about_target = kl_divergence(*(_two_classes(z / temperature, true) for z in (teacher, student)))

@@ -11,7 +11,14 @@ import keras
 from keras import ops
 
 from kdlib._arguments import checked_positive, checked_whole
-from kdlib.beyond._maps import cell_weight, checked_maps, image_mean, of_size_one, pooled
+from kdlib.beyond._maps import (
+    cell_weight,
+    checked_logits,
+    checked_maps,
+    image_mean,
+    of_size_one,
+    pooled,
+)
 from kdlib.beyond.term import Term
 from kdlib.losses import kl_divergence
 from kdlib.softening import checked_temperature
@@ -115,7 +122,7 @@ def correlation(teacher, student, weight=None, temperature=1.0, inter=1.0, intra
     temperature = checked_temperature(temperature)
     inter = checked_positive(inter, "inter", zero=True)
     intra = checked_positive(intra, "intra", zero=True)
-    teacher, student = checked_maps(teacher, student, spatial=False)
+    teacher, student = checked_logits(teacher, student)
     weight = ops.reshape(cell_weight(weight, teacher), (-1, 1))
     classes = teacher.shape[-1]
     p, q = (ops.softmax(ops.reshape(z, (-1, classes)) / temperature) for z in (teacher, student))

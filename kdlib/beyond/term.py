@@ -77,8 +77,8 @@ class Term(keras.losses.Loss):
         """Return the weighted values whose mean is the loss."""
         if self.takes_labels and labels is None:
             raise ValueError(
-                f"{self.name} needs the labels, which a loss of Keras does not get with the "
-                "teacher's logits. Use kdlib.beyond.BeyondDistiller."
+                f"{self.name} needs the labels, and there are none. A loss of Keras does not get "
+                "them with the teacher's logits: use kdlib.beyond.BeyondDistiller, with labels."
             )
         labels = {"labels": labels} if self.takes_labels else {}
         return self.function(y_true, y_pred, weight=sample_weight, **labels, **self.options)

@@ -1,0 +1,280 @@
+"""What fit is given for networks that are not ours: weights, labels of several outputs, none."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from kdlib import softening
+from kdlib.beyond import METHODS, BeyondDistiller
+from kdlib.distiller import Distiller
+from kdlib.losses import kl_divergence
+from kdlib.network_ends import class_logits, distribution, logits_model
+
+X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
+Y = np.arange(6) % 3
+WEIGHT = np.float32([1, 2, 0, 1, 0.5, 3])
+EAGER = {"run_eagerly": True, "optimizer": "sgd"}
+
+
+def network(classes=3, seed=0, end=None, shape=(4,)):
+    """A network whose logits are a Dense or 1 × 1 convolution of numbers or images."""
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential([keras.Input(shape), layers.Dense(classes, end)])
+
+
+def pair(classes=3, shape=(4,), **options):
+    ends = {"student": options.pop("student", None), "teacher": options.pop("teacher", None)}
+    made = [network(classes, seed, ends[role], shape) for seed, role in enumerate(ends)]
+    return Distiller(*made, **options)
+
+
+def evaluated(model, x, y, weight=None):
+    return model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
+
+
+@pytest.mark.parametrize("classes", [1, 3, 6])
+def test_a_weight_may_have_an_axis_of_one(classes):
+    model = pair(classes)
+    model.compile(**EAGER, alpha=0.3)
+    y = Y % max(2, classes) if classes > 1 else Y % 2
+    expected = evaluated(model, X, y, WEIGHT)
+    for labels in (y, y[:, None]):
+        found = evaluated(model, X, labels, WEIGHT[:, None])
+        assert found == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(ValueError, match=r"weights have shape \(6, 2\); expected \(6,\), a weight"):
+        evaluated(model, X, y, np.ones((6, 2), "float32"))
+
+
+def test_a_weight_of_a_pixel_may_have_an_axis_of_one():
+    x = np.random.default_rng(1).normal(size=(4, 4, 4, 2)).astype("float32")
+    y, weight = (np.random.default_rng(2).integers(0, 3, (4, 4, 4)) for _ in range(2))
+    model = pair(shape=(4, 4, 2))
+    model.compile(**EAGER)
+    expected = evaluated(model, x, y, weight)
+    assert evaluated(model, x, y[..., None], weight[..., None]) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model", "y", "weights", "message"),
+    [
+        (lambda: pair(shape=(5, 4)), np.zeros((6, 5)), {"class_weight": {0: 2}}, "one class"),
+        (lambda: pair(student="sigmoid"), np.ones((6, 3)), {"class_weight": {0: 2}}, "one class"),
+        (pair, None, {"class_weight": {0: 2}}, "weights without labels"),
+        (pair, None, {"sample_weight": WEIGHT}, "weights without labels"),
+        (pair, list(Y), {}, "the labels hold .*0.*; expected an array"),
+        (pair, np.array(list("catcat")), {}, "the labels hold .*c.*; expected an array of numbers"),
+    ],
+)
+def test_what_keras_would_lose_or_misread_is_refused(model, y, weights, message):
+    model = model()
+    model.compile(**EAGER, alpha=0.0)
+    x = np.broadcast_to(X[:, None], (6, 5, 4)) if np.ndim(y) == 2 and y.shape[1] == 5 else X
+    with pytest.raises(ValueError, match=message):
+        model.fit(x, y, verbose=0, **weights)
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_without_labels_nothing_is_reported_that_needs_them(eager):
+    model = pair()
+    model.compile(keras.optimizers.SGD(0.1), ["accuracy"], alpha=0.0, run_eagerly=eager)
+    soft = {"loss", "distillation_loss"}
+    assert set(model.evaluate(X, verbose=0, return_dict=True)) == soft
+    # Learned from without labels, judged by those that there are.
+    for _ in range(2):
+        history = model.fit(X, validation_data=(X, Y), epochs=2, verbose=0).history
+        judged = {f"val_{name}" for name in (*soft, "student_loss", "accuracy")}
+        assert set(history) == soft | judged
+    right = (ops.convert_to_numpy(model.student(X)).argmax(-1) == Y).mean()
+    assert history["val_accuracy"][-1] == pytest.approx(right)
+
+
+@pytest.mark.tensorflow
+def test_a_compiled_step_says_what_is_wrong_with_a_label_and_no_more():
+    model = pair()
+    model.compile("sgd")
+    for step in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match=r"^a label is 3 and no class; expected 0 to 2, or"):
+            step(X, Y + 1, verbose=0)
+    import tensorflow as tf
+
+    batches = ((X, Y) for _ in range(2))
+    shapeless = tf.data.Dataset.from_generator(
+        lambda: batches, output_types=(tf.float32, tf.int32), output_shapes=((6, 4), None)
+    )
+    with pytest.raises(ValueError, match="how many axes its labels have; give it its shapes"):
+        model.fit(shapeless, verbose=0)
+    model = pair()
+    model.compile("sgd")
+    with pytest.raises(ValueError, match=r"A dataset gives batches: dataset.batch\(32\)"):
+        model.fit(tf.data.Dataset.from_tensor_slices((X, Y)), verbose=0)
+
+
+def two_heads(kind, seed):
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((4,))
+    heads = {name: layers.Dense(n, name=name)(inputs) for name, n in (("mask", 3), ("edge", 2))}
+    return keras.Model(inputs, heads if kind is dict else list(heads.values()))
+
+
+@pytest.mark.parametrize("kind", [dict, list])
+def test_labels_and_weights_may_come_for_every_output(kind):
+    model = Distiller(two_heads(kind, 1), two_heads(kind, 2), output_name="mask")
+    model.compile(**EAGER, metrics=["accuracy"], alpha=0.3)
+    expected = evaluated(model, X, Y, WEIGHT)
+    y, weight = {"mask": Y, "edge": Y % 2}, {"mask": WEIGHT, "edge": 2 * WEIGHT}
+    if kind is list:
+        y, weight = list(y.values()), list(weight.values())
+    assert evaluated(model, X, y, weight) == pytest.approx(expected, rel=1e-6)
+    model.fit(X, y, sample_weight=weight, verbose=0)
+    with pytest.raises(ValueError, match="the labels are 'depth', 'edge'; expected one array"):
+        evaluated(model, X, {"depth": Y, "edge": Y})
+
+
+def test_several_labels_at_once_without_a_sigmoid_to_show_it():
+    y = np.random.default_rng(3).integers(0, 2, (6, 3))
+    model = pair()
+    model.compile(**EAGER)
+    with pytest.raises(ValueError, match=r"say Distiller\(..., exclusive=False\)"):
+        evaluated(model, X, np.ones((6, 3)))
+    model = pair(exclusive=False)
+    seen = pair(student="sigmoid", teacher="sigmoid")
+    found = []
+    for each in (model, seen):
+        each.compile(**EAGER, alpha=0.3, temperature=2.0)
+        found.append(evaluated(each, X, y))
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+    assert Distiller.from_config(model.get_config()).exclusive is False
+
+
+def test_probabilities_that_do_not_exclude_each_other():
+    inputs = keras.Input((4,))
+    sigmoids = [layers.Dense(1, "sigmoid")(inputs) for _ in range(3)]
+    model = keras.Model(inputs, layers.Concatenate()(sigmoids))
+    options = {"outputs": "probabilities", "exclusive": False}
+    z = ops.convert_to_numpy(logits_model(model, **options)(X)).astype(float)
+    np.testing.assert_allclose(1 / (1 + np.exp(-z)), ops.convert_to_numpy(model(X)), atol=1e-6)
+    assert distribution(model, **options) == "bernoulli"
+    assert distribution(network(), exclusive=True) == "categorical"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"student": "softmax", "exclusive": False}, "ends in a softmax, so its classes exclude"),
+        ({"student": "sigmoid", "exclusive": True}, "a sigmoid for each class, and exclusive is T"),
+        ({"classes": 1, "exclusive": True}, "one logit, which is yes or no, and exclusive is True"),
+        ({"exclusive": "no"}, "exclusive is 'no'; expected None, True or False"),
+        ({"outputs": {"pupil": "logits"}}, "outputs is for 'pupil'; expected 'student' or"),
+        ({"teacher_input": 255}, "teacher_input is 255; expected a function"),
+        ({"output_name": "mask"}, "has one output; leave output_name out, which is 'mask'"),
+    ],
+)
+def test_options_that_cannot_be(options, message):
+    with pytest.raises(ValueError, match=message):
+        pair(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": keras.losses.MeanSquaredError()}, "expected a list. A loss on the labels is"),
+        ({"metrics": "accuracy"}, "metrics is 'accuracy'; expected a list"),
+        ({"loss_weights": [1.0]}, "takes alpha, not loss_weights"),
+        ({"ignore_class": [254, 255]}, "expected a number, such as 255"),
+    ],
+)
+def test_compile_says_what_it_takes_instead(options, message):
+    with pytest.raises(ValueError, match=message):
+        pair().compile(**options)
+
+
+def of_inputs(names, kind=list):
+    keras.utils.set_random_seed(0)
+    inputs = {name: keras.Input((4,), name=name) for name in names}
+    summed = sum((n + 1) * inputs[name] for n, name in enumerate(sorted(names)))
+    given = inputs if kind is dict else list(inputs.values())
+    return keras.Model(given, layers.Dense(3)(summed))
+
+
+def test_one_batch_reaches_the_inputs_of_both_by_the_same_names():
+    with pytest.raises(
+        ValueError, match="student are a, b, of the teacher b, a; expected the same"
+    ):
+        Distiller(of_inputs("ab"), of_inputs("ba"))
+    with pytest.raises(ValueError, match="takes a dictionary of a, which the teacher does not"):
+        Distiller(of_inputs("a", dict), network())
+    model = Distiller(of_inputs("ab", dict), of_inputs("ba", dict))
+    model.compile(**EAGER)
+    # The two are the same function of a and b.
+    found = evaluated(model, {"a": X, "b": 2 * X}, Y)["distillation_loss"]
+    assert found == pytest.approx(0, abs=1e-6)
+
+
+class OfDictionary(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3)
+
+    def call(self, inputs):
+        return self.dense(inputs["a"] - inputs["b"])
+
+
+class OfTwo(OfDictionary):
+    def call(self, a, b):
+        return self.dense(a - b)
+
+
+@pytest.mark.filterwarnings("error")
+def test_subclassed_networks_of_several_inputs():
+    model, x = OfDictionary(), {"a": X, "b": 2 * X}
+    model(x)
+    found = ops.convert_to_numpy(logits_model(model)(x))
+    np.testing.assert_array_equal(found, ops.convert_to_numpy(model(x)))
+    model = OfTwo()
+    model(X, X)
+    with pytest.raises(ValueError, match="cannot be called with one argument"):
+        logits_model(model)
+
+
+def test_one_logit_beside_two_classes():
+    with pytest.raises(ValueError, match="1 classes and the teacher 2.*class_logits makes the two"):
+        Distiller(network(1), network(2, 1))
+
+
+def test_the_divergence_of_one_logit_is_no_softmax():
+    model = pair(1)
+    model.compile(**EAGER, alpha=0.0, temperature=1.0)
+    z_s, z_t = (ops.convert_to_numpy(m(X)).astype(float) for m in (model.student, model.teacher))
+    p, q = (softening.softmax(np.concatenate([0 * z, z], -1)) for z in (z_t, z_s))
+    expected = softening.kl_divergence(p, q).mean()
+    assert evaluated(model, X, Y % 2)["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+ONE = {"squared-error", "standardised", "decoupled", "correlation"}
+
+
+@pytest.mark.parametrize("name", sorted(ONE))
+def test_a_method_over_one_logit_is_that_over_no_and_yes(name):
+    found = []
+    for both in (False, True):
+        student, teacher = network(1, 1), network(1, 2)
+        if both:
+            student, teacher = class_logits(student), class_logits(teacher)
+        model = BeyondDistiller(student, teacher, METHODS[name]())
+        model.compile(**EAGER)
+        found.append(evaluated(model, X, Y % 2)["term"])
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+    assert found[0] > 1e-3
+    # Nor is a softmax taken of labels that may hold together.
+    with pytest.raises(ValueError, match="these do not exclude each other; expected a term over"):
+        BeyondDistiller(network(), network(seed=1), METHODS[name](), exclusive=False)
+
+
+def test_a_softmax_over_one_value_says_nothing_and_is_refused():
+    with pytest.raises(ValueError, match="over one value, and so always 1; for a yes or no take"):
+        kl_divergence([[2.0]], [[0.0]])
+    model = BeyondDistiller(network(), network(seed=1), METHODS["decoupled"]())
+    model.compile(**EAGER, alpha=0.0)
+    with pytest.raises(ValueError, match="decoupled needs the labels, and there are none"):
+        model.fit(X, verbose=0)
