@@ -45,6 +45,7 @@ def _distil(options):
         raise FileExistsError(f"{options.out} is there already. Move it, or name another --out.")
     images = data.read_folder(options.folder, palette=saved.palette(colours))
     split = data.split(data.cut(images, options.size), images)
+    experiment.check(split, options.alpha, options.temperature)
     teacher = (
         saved.load_network(options.teacher)
         if options.teacher

@@ -16,6 +16,9 @@ from kdlib import metrics, recipes, runtime, saved
 from kdlib._files import put
 from kdlib.data import Palette
 from kdlib.distiller import Distiller
+from kdlib.losses import checked_alpha
+from kdlib.network_ends import only_output
+from kdlib.softening import checked_temperature
 
 TEACHER, SCRATCH, DISTILLED = "teacher", "student from scratch", "distilled student"
 CONSTANT = "constant predictor"
@@ -200,9 +203,8 @@ def run(split, teacher, chosen=None, alpha=0.1, temperature=1.0, seed=0, verbose
     'train: 24 patches of 6 images  validation: 4 patches of 1 images  test: 8 patches of 2 images'
     """
     n_classes = len(split.train.palette)
+    check(split, alpha, temperature)
     _check_teacher(teacher, split.train.palette)
-    for part in ("train", "test"):
-        _check_labelled(split, part)
     chosen = (chosen or recipes.recipe("student")).suited_to(split.train)
     scratch, distilled = (recipes.build("student", seed, chosen, n_classes) for _ in range(2))
     recipes.compile_alone(scratch, chosen)
@@ -218,6 +220,35 @@ def run(split, teacher, chosen=None, alpha=0.1, temperature=1.0, seed=0, verbose
     models = {TEACHER: teacher, SCRATCH: scratch, DISTILLED: distilled}
     matrices = {name: _matrix(model, split.test) for name, model in models.items()}
     return Experiment.of(split, models, matrices, runtime.mode())
+
+
+def check(split, alpha=0.1, temperature=1.0):
+    """Refuse what :func:`run` would refuse, as far as that is known before there is a teacher.
+
+    Parameters
+    ----------
+    split, alpha, temperature
+        As for :func:`run`.
+
+    Raises
+    ------
+    ValueError
+        If alpha or temperature is out of its range, or no pixel of the training or the test patches
+        is labelled.
+
+    Examples
+    --------
+    >>> from kdlib import data
+    >>> images = data.synthetic.city(n_images=9, size=32)
+    >>> check(data.split(data.cut(images, size=16), images), temperature=0)
+    Traceback (most recent call last):
+    ...
+    ValueError: temperature is 0; expected a positive number. Use 1 for the usual softmax, ...
+    """
+    checked_alpha(alpha)
+    checked_temperature(temperature)
+    for part in ("train", "test"):
+        _check_labelled(split, part)
 
 
 def load(folder):
@@ -270,9 +301,11 @@ def _matrix(model, patches):
 def _check_teacher(teacher, palette):
     if not isinstance(teacher, keras.Model):
         raise ValueError(f"the teacher is {teacher!r}; expected a trained keras.Model.")
-    if teacher.output_shape[-1] != len(palette):
+    answers = getattr(teacher, "outputs", None)  # none for a subclassed network
+    classes = only_output(answers).shape[-1] if answers else len(palette)
+    if classes != len(palette):
         raise ValueError(
-            f"the teacher has {teacher.output_shape[-1]} outputs a pixel, and the palette "
+            f"the teacher has {classes} outputs a pixel, and the palette "
             f"{len(palette)} classes: {', '.join(palette.names)}. Train a teacher on these images: "
             "recipes.trained_teacher(images, split)."
         )

@@ -101,6 +101,27 @@ def check_class_scores(shape):
         )
 
 
+def only_output(answer):
+    """Return what a network has answered, or raise ``ValueError`` if that is not one array.
+
+    Examples
+    --------
+    >>> only_output({"mask": 0, "edge": 1})
+    Traceback (most recent call last):
+    ...
+    ValueError: the network returns 2 arrays ('mask', 'edge'); expected one. Make a keras.Model ...
+    """
+    if not isinstance(answer, (dict, list, tuple)):
+        return answer
+    if len(answer) == 1:
+        return next(iter(answer.values() if isinstance(answer, dict) else answer))
+    named = f" ({', '.join(map(repr, answer))})" if isinstance(answer, dict) else ""
+    raise ValueError(
+        f"the network returns {len(answer)} arrays{named}; expected one. Make a keras.Model that "
+        "ends at the one that is meant: keras.Model(network.inputs, network.outputs[0])."
+    )
+
+
 def distribution(model, outputs=None, output_name=None, exclusive=None):
     """Return "categorical" after a softmax, "bernoulli" after sigmoids, None if it does not show.
 

@@ -103,7 +103,8 @@ def _check_integers(path):
         kinds = ", ".join(sorted({np.dtype(part["dtype"]).name for part in floats}))
         raise ValueError(
             f"the file was not kept: {len(floats)} of the {len(inside)} arrays inside are of "
-            f"{kinds}, {floats[0]['name']!r} for example; expected integers alone in 'litert-int8'."
+            f"{kinds}, {floats[0]['name']!r} for example; expected integers alone in "
+            "'litert-int8'. Leave out the layer that has none, or choose another format."
         )
 
 

@@ -189,6 +189,8 @@ def _check(path, format, patches, calibration, least):
 
 def _check_network(model, patches):
     """Raise unless weights are float32, and a patch gets one array with a number for each class."""
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"the network is {model!r}; expected a keras.Model.")
     answer = model(patches.images[:1] * np.float32(1 / 255), training=False)
     shapes = [tuple(array.shape) for array in keras.tree.flatten(answer)]
     if len(shapes) != 1 or len(shapes[0]) != 4:
@@ -197,6 +199,8 @@ def _check_network(model, patches):
             "shape (batch, height, width, n_classes). Make a keras.Model that ends there."
         )
     check_class_scores(shapes[0])
+    if np.isnan(keras.tree.flatten(answer)[0]).any():
+        raise ValueError("the network returns NaN: its training diverged. Lower the rate.")
     types = {str(variable.dtype) for variable in model.weights} & {"float16", "bfloat16", "float64"}
     if types:
         raise ValueError(
@@ -207,6 +211,16 @@ def _check_network(model, patches):
 
 
 def _check_patches(format, patches, calibration):
+    for name, given in (("patches", patches), ("calibration", calibration)):
+        images = getattr(given, "images", None)
+        if name == "calibration" and given is None or getattr(images, "dtype", None) == np.uint8:
+            continue
+        kind = type(given).__name__
+        what = kind if images is None else f"{kind} of other images"
+        raise ValueError(
+            f"{name} is {what}; expected kdlib.data.Patches with images of uint8, as "
+            "kdlib.data.cut makes them: the file is shown their colours, divided by 255."
+        )
     shape = patches.images.shape
     if len(patches) == 0 or shape[1] % 16 or shape[2] % 16:
         raise ValueError(

@@ -117,7 +117,7 @@ def _litert(path, threads):
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise ValueError(f"{path} cannot be run: {error}. Export the network again.") from error
-    (given,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+    given, result = _ends(path, interpreter.get_input_details(), interpreter.get_output_details())
 
     def run(image):
         interpreter.set_tensor(given["index"], image)
@@ -135,8 +135,18 @@ def _onnx(path, threads):
         session = runtime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no common base but this one
         raise ValueError(f"{path} cannot be run: {error}. Export the network again.") from error
-    (given,) = session.get_inputs()
+    given, _ = _ends(path, session.get_inputs(), session.get_outputs())
     return ExportedModel(lambda image: session.run(None, {given.name: image})[0], given.shape)
+
+
+def _ends(path, inputs, outputs):
+    """Return the one input and the one output of a file."""
+    if (len(inputs), len(outputs)) != (1, 1):
+        raise ValueError(
+            f"{path} takes {len(inputs)} arrays and gives {len(outputs)}; expected one of each: "
+            "images, and a number for each class at each pixel."
+        )
+    return inputs[0], outputs[0]
 
 
 _RUNTIMES = {".tflite": _litert, ".onnx": _onnx}

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from kdlib._arguments import checked_whole
 from kdlib.data import PALETTE
-from kdlib.network_ends import check_class_scores
+from kdlib.network_ends import check_class_scores, only_output
 
 GRID = 16
 """Pixels that the U-Nets halve to one: four times two."""
@@ -139,7 +139,7 @@ def parts(model, image, tile=512, margin=MARGIN, progress=False, grid=GRID):
         both, desc="tiles", unit="tile", disable=not progress
     ):
         answer = model(_crop(image, top, height, left, width), training=False)
-        answer = keras.ops.convert_to_numpy(answer)[0]
+        answer = keras.ops.convert_to_numpy(only_output(answer))[0]
         if answer.shape[:-1] != (height, width):
             raise ValueError(
                 f"the network answers {height} × {width} pixels with shape {answer.shape}; "

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kdlib.network_ends import check_class_scores
+from kdlib.network_ends import check_class_scores, only_output
 
 
 def predict_probabilities(model, patches, batch_size=16):
@@ -30,7 +30,8 @@ def predict_probabilities(model, patches, batch_size=16):
     Raises
     ------
     ValueError
-        If there are no patches, their images are not uint8, or the model returns NaN.
+        If there are no patches, their images are not uint8, or the model returns NaN or several
+        arrays.
 
     Examples
     --------
@@ -83,7 +84,7 @@ def _batches(model, patches, batch_size):
         # The same arithmetic as in kdlib.data.Batches, so that evaluate sees the same inputs.
         inputs = images[start : start + batch_size] * np.float32(1 / 255)
         # Called directly: predict would trace a graph for each model, and warn of so many.
-        outputs = keras.ops.convert_to_numpy(model(inputs, training=False))
+        outputs = keras.ops.convert_to_numpy(only_output(model(inputs, training=False)))
         if np.isnan(outputs).any():
             raise ValueError("the model returns NaN: its training diverged. Lower the rate.")
         yield outputs

@@ -1,6 +1,7 @@
 """Exported files: they answer as Keras does, and a file that does not is not kept."""
 
 import contextlib
+import dataclasses
 import subprocess
 import sys
 
@@ -151,6 +152,12 @@ def test_networks_that_are_none_of_images_and_classes_are_refused(tmp_path):
         export.write(pooled, path, "litert-float32", SMALL)
     with pytest.raises(ValueError, match=r"expected shape=\(None, 16, 16, 4\), found shape"):
         export.write(unusual(channels=4), path, "litert-float32", SMALL)
+    with pytest.raises(ValueError, match="the network is 'student.keras'; expected a keras.Model"):
+        export.write("student.keras", path, "litert-float32", SMALL)
+    diverged = unusual()
+    diverged.set_weights([np.nan * weight for weight in diverged.get_weights()])
+    with pytest.raises(ValueError, match="the network returns NaN: its training diverged"):
+        export.write(diverged, path, "litert-int8", SMALL, SMALL)
 
 
 @pytest.mark.tensorflow
@@ -262,6 +269,24 @@ def test_arguments_that_do_not_fit(change, message, tmp_path):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.parametrize("name", ["patches", "calibration"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (CITY.images, "is ndarray; expected kdlib.data.Patches"),
+        (iter(CITY.images), "; expected kdlib.data.Patches with images of uint8"),
+        (data.synthetic.city(n_images=1, size=32), "is ImageSet of other images"),
+        (dataclasses.replace(CITY, images=np.float32(CITY.images / 255)), "is Patches of other im"),
+    ],
+    ids=["array", "generator", "images", "floats"],
+)
+def test_what_is_no_patches_is_not_shown_to_the_file(name, given, said, tmp_path):
+    both = {"patches": CITY, "calibration": CITY} | {name: given}
+    with pytest.raises(ValueError, match=f"^{name} is .*{said.removeprefix('is ')}"):
+        export.write(network(), tmp_path / "a.tflite", "litert-int8", **both)
+
+
+@pytest.mark.tensorflow
 def test_patches_that_the_network_cannot_halve_or_of_two_sizes(tmp_path):
     odd = data.cut(data.synthetic.city(n_images=1, size=64), size=20)
     with pytest.raises(ValueError, match="patches of 20 × 20 pixels came; .* divisible by 16"):
@@ -337,6 +362,23 @@ def test_a_damaged_file(suffix, module, tmp_path):
     path.write_bytes(b"not a network at all")
     with pytest.raises(ValueError, match="cannot be run: .* Export the network again"):
         inference.load(path)
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(1, 2), (2, 1)])
+def test_a_file_of_several_arrays_is_refused_not_cut_down(inputs, outputs, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    number, helper = onnx.TensorProto.FLOAT, onnx.helper
+    ends = [
+        [helper.make_tensor_value_info(f"{kind}{n}", number, [1, 4, 4, 3]) for n in range(count)]
+        for kind, count in (("in", inputs), ("out", outputs))
+    ]
+    nodes = [helper.make_node("Identity", ["in0"], [f"out{n}"]) for n in range(outputs)]
+    graph = helper.make_graph(nodes, "several", *ends)
+    opset = [helper.make_opsetid("", 15)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "a.onnx")
+    with pytest.raises(ValueError, match=f"takes {inputs} arrays and gives {outputs}; expected"):
+        inference.load(tmp_path / "a.onnx")
 
 
 def test_what_an_exported_model_refuses():

@@ -192,6 +192,19 @@ def test_predictions_refuse_what_is_no_patch(model, patches):
         metrics.predict_labels(model, SimpleNamespace(images=patches.images[:0]))
 
 
+@pytest.mark.parametrize("names", [("mask", "edge"), (0, 1)])
+def test_a_model_of_several_outputs_is_refused_even_if_they_have_one_shape(names, patches):
+    image = keras.Input((16, 16, 3))
+    heads = {name: keras.layers.Conv2D(4, 1)(image) for name in names}
+    model = keras.Model(image, heads if names[0] else list(heads.values()))
+    with pytest.raises(ValueError, match="network returns 2 arrays.*Make a keras.Model that ends"):
+        metrics.predict_labels(model, patches)
+    alone = keras.Model(image, {"mask": heads[names[0]]})
+    expected = keras.ops.convert_to_numpy(alone(patches.images / np.float32(255))["mask"])
+    found = metrics.predict_probabilities(alone, patches)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_a_diverged_model_is_noticed(patches):
     diverged = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Lambda(lambda x: x / 0)])
     with pytest.raises(ValueError, match="returns NaN"):

@@ -12,6 +12,7 @@ from PIL import Image
 from kdlib import data, experiment, recipes, saved
 from kdlib.__main__ import _parser as command_line
 from kdlib.__main__ import main as console
+from kdlib.data._matching import in_order
 from kdlib.recipes import Recipe
 from kdlib.unet import multi_teacher_unet_model
 from tests.kdlib.small import builder
@@ -191,6 +192,10 @@ def test_a_teacher_of_other_classes(folder):
         experiment.run(split, recipes.build("teacher"))
     with pytest.raises(ValueError, match="expected a trained keras.Model"):
         experiment.run(split, "teacher")
+    image = keras.Input((32, 32, 3))
+    heads = {name: keras.layers.Conv2D(4, 1)(image) for name in ("mask", "edge")}
+    with pytest.raises(ValueError, match="the network returns 2 arrays; expected one"):
+        experiment.run(split, keras.Model(image, heads))
 
 
 @pytest.fixture
@@ -302,6 +307,29 @@ def test_the_command_goes_from_a_folder_to_networks_and_report(
     image = str(mine / "images" / "north 1.png")
     assert console(["predict", image, "--model", student, "--out", str(tmp_path)]) == 0
     assert "field" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--alpha", "2"], "alpha is 2.0; expected a number from 0"),
+        (["--alpha", "nan"], "alpha is nan"),
+        (["--temperature", "0"], "temperature is 0.0; expected a positive number"),
+        ([], "no pixel of the 1 test patches is labelled"),
+    ],
+)
+def test_the_command_refuses_before_it_trains_a_teacher(tmp_path, monkeypatch, capsys, wrong, said):
+    monkeypatch.setattr(recipes, "trained_teacher", lambda *given: pytest.fail("trained"))
+    monkeypatch.setenv("KD_MODE", "smoke")
+    own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 6, suffixes=(".png",))
+    (tmp_path / "palette.json").write_text(own_images.MEADOW.to_json())
+    if not wrong:
+        third = sorted((tmp_path / "masks").iterdir(), key=lambda path: in_order(path.name))[2]
+        void = np.full((32, 32), own_images.MEADOW.void)
+        Image.fromarray(own_images.MEADOW.decode(void)).save(third)
+    out = ["--out", str(tmp_path / "out"), "--size", "32", "--quick"]
+    assert console(["distil", str(tmp_path), *out, *wrong]) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_the_command_has_the_defaults_of_the_function():

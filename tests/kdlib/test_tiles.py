@@ -182,3 +182,10 @@ def test_an_overlay_is_between_image_and_colours():
         tiles.overlay(image, labels[:, :4])
     with pytest.raises(ValueError, match="opacity is 2; expected a number from 0 to 1"):
         tiles.overlay(image, labels, 2)
+
+
+def test_a_network_of_several_outputs_is_refused():
+    image = keras.Input((None, None, 3))
+    heads = [keras.layers.Conv2D(3, 1)(image) for _ in range(2)]
+    with pytest.raises(ValueError, match="the network returns 2 arrays; expected one"):
+        tiles.segment(keras.Model(image, heads), noise(64, 64))
