@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kdlib.losses import shapes_differ
+
 
 def per_pixel(sample_weight, logits):
     """Give a weight per image the axes of a weight per pixel, so that it reaches every pixel.
@@ -93,7 +95,7 @@ def prepared(y, sample_weight, shape, exclusive=True, ignore_class=None, allowed
     """
     y, classes = _in_shape(_of_known_rank(ops.convert_to_tensor(y)), shape), shape[-1]
     is_ids = len(y.shape) == len(shape) - 1
-    if not is_ids and (len(y.shape) != len(shape) or y.shape[-1] not in (classes, None)):
+    if shapes_differ(y.shape, shape[:-1] if is_ids else shape):
         return y, sample_weight, None
     values = ops.cast(y, "float32")
     # One number a pixel: its id, or the largest of its shares.
@@ -101,6 +103,9 @@ def prepared(y, sample_weight, shape, exclusive=True, ignore_class=None, allowed
     fits = _are_ids(values, classes) if is_ids else _are_shares(values, exclusive)
     counts = ops.ones_like(number, dtype="bool")
     if sample_weight is not None:
+        sample_weight = ops.convert_to_tensor(sample_weight)
+        if "float" not in keras.backend.standardize_dtype(sample_weight.dtype):  # a mask
+            sample_weight = ops.cast(sample_weight, "float32")
         sample_weight = per_pixel(sample_weight, number[..., None])
         sample_weight = sample_weight * ops.ones_like(number, dtype=sample_weight.dtype)
         counts = ops.logical_and(counts, sample_weight != 0)

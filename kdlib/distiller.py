@@ -103,7 +103,7 @@ class Distiller(NeutralDistiller):
             )
             if not known or self.run_eagerly or len(self._logits_shape) < 3:
                 return self.weighted_objectives
-            return tf.function(self.weighted_objectives, jit_compile=True)
+            return tf.function(self.weighted_objectives, jit_compile=True, autograph=False)
 
         def train_step(self, data):
             """Train the student on one batch, in eight steps; return losses and metrics."""

@@ -34,11 +34,13 @@ from kdlib.losses import (
     checked_alpha,
 )
 from kdlib.network_ends import logits_and_outputs, logits_model
-from kdlib.softening import checked_temperature
+from kdlib.softening import checked_temperature, is_number
 
 _ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 if _ON_TENSORFLOW:
     import tensorflow as tf
+
+_TRACED = {"teacher", "teacher_input", "student_loss_fn", "distillation_loss_fn", "ignore_class"}
 
 
 class NeutralDistiller(keras.Model):
@@ -85,6 +87,7 @@ class NeutralDistiller(keras.Model):
         self._logits_shape, distribution = self._checked(student, teacher)
         self.exclusive = distribution == "categorical"
         self.classes = self._logits_shape[-1]
+        self._trained, self._in_compile = None, False
         self._alpha = Setting("alpha", checked_alpha)
         self._temperature = Setting("temperature", checked_temperature)
         self.student = student
@@ -153,12 +156,18 @@ class NeutralDistiller(keras.Model):
             )
         if not (ignore_class is None or is_number(ignore_class)):
             raise ValueError(f"ignore_class is {ignore_class!r}; expected a number, such as 255.")
+        if optimizer is None:
+            raise ValueError("optimizer is None; expected one, such as keras.optimizers.Adam().")
         self.alpha, self.temperature = alpha, temperature
         soft = SoftTargetKLDivergence if self.exclusive else SoftTargetBernoulliDivergence
         self.student_loss_fn = student_loss_fn or LabelCrossEntropy(bernoulli=not self.exclusive)
         self.distillation_loss_fn = distillation_loss_fn or soft()
         self.ignore_class = ignore_class
-        super().compile(optimizer=optimizer, loss=None, weighted_metrics=metrics, **kwargs)
+        self._in_compile = True
+        try:
+            super().compile(optimizer=optimizer, loss=None, weighted_metrics=metrics, **kwargs)
+        finally:
+            self._in_compile = False
         self._start_anew()
         self.optimizer.build(self.trainable_variables)
         self._compile_options = {
@@ -175,16 +184,22 @@ class NeutralDistiller(keras.Model):
                 "the student of a Distiller cannot be exchanged: optimizer and adapters are made "
                 "for it. Build a new Distiller(student, teacher)."
             )
+        if name == "optimizer" and self.compiled and not self._in_compile:
+            raise ValueError(
+                "the optimizer of a Distiller is set by compile: call that again. To change the "
+                "learning rate alone, set distiller.optimizer.learning_rate."
+            )
         if name == "teacher" and hasattr(self, "teacher"):
             self._checked(self.student, value)
             self._tracker.untrack(self.teacher)
         if name in ("student_loss_fn", "distillation_loss_fn"):
             value = as_loss(value, name)
+        if name == "ignore_class" and not (value is None or is_number(value)):
+            raise ValueError(f"ignore_class is {value!r}; expected a number, such as 255, or None.")
         super().__setattr__(name, value)
         if name == "teacher":
             self._connect()
-        traced = "teacher", "teacher_input", "student_loss_fn", "distillation_loss_fn"
-        if name in (*traced, "ignore_class") and self.compiled:
+        if name in _TRACED and self.compiled:
             self._start_anew()
 
     @property
@@ -342,6 +357,8 @@ class NeutralDistiller(keras.Model):
             If any other label is no class. A compiled step raises while it runs, or after it has
             run without the label.
         """
+        if y is None:
+            self._without_labels()
         y, sample_weight, found = self._prepared(y, sample_weight)
         self._check_form(y, found)
         if found is None:
@@ -466,8 +483,10 @@ class NeutralDistiller(keras.Model):
 
     def make_train_function(self, force=False):
         """Compile the training step, if it is not, and see that wrong labels in it are noticed."""
-        if self.train_function is None or force:
-            super().make_train_function(force)
+        trained = tuple(id(variable) for variable in self.trainable_variables)
+        if self.train_function is None or force or trained != self._trained:
+            self._trained = trained
+            super().make_train_function(force=True)
             self.train_function = self._watched(self.train_function)
         return self.train_function
 

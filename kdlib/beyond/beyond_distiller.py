@@ -71,6 +71,13 @@ class BeyondDistiller(NeutralDistiller):
         """What else is compared."""
         return self._term
 
+    @term.setter
+    def term(self, value):
+        raise ValueError(
+            "the term of a BeyondDistiller cannot be exchanged: optimizer and adapters are made "
+            "for it. Build a new BeyondDistiller(student, teacher, term)."
+        )
+
     @property
     def weight(self):
         """The weight of the term: a number, and in a compiled step the tensor that holds it."""

@@ -297,6 +297,7 @@ def test_student_and_teacher_must_be_two_models():
         ({"distillation_loss_fn": keras.losses.KLDivergence()}, "SoftTargetKLDivergence"),
         ({"distillation_loss_fn": keras.losses.kl_divergence}, "SoftTargetKLDivergence"),
         ({"distillation_loss_fn": 3}, "expected a keras.losses.Loss"),
+        ({"optimizer": None}, "optimizer is None; expected one"),
         (
             {
                 "student_loss_fn": keras.losses.SparseCategoricalCrossentropy(
@@ -309,7 +310,7 @@ def test_student_and_teacher_must_be_two_models():
 )
 def test_compile_refuses_what_would_be_silently_wrong(options, message):
     with pytest.raises(ValueError, match=message):
-        Distiller(*pair()).compile("adam", **options)
+        Distiller(*pair()).compile(**{"optimizer": "adam", **options})
 
 
 def test_our_own_kl_function_is_no_keras_function():

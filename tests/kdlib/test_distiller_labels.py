@@ -125,6 +125,26 @@ def test_a_weight_per_image_and_an_axis_of_one_are_no_obstacle():
     assert first == pytest.approx(other, rel=1e-6)
 
 
+@pytest.mark.parametrize("way", [{}, {"jit_compile": True}, {"run_eagerly": True}], ids=str)
+def test_labels_of_another_size_and_none_at_all_are_named_without_a_trace(way):
+    model, (x, y, _) = distiller(**way), batch(1, "int32")
+    with pytest.raises(ValueError, match=r"^the labels have shape \(.*, 4, 2\), the student's"):
+        model.fit(x, y[..., :2], verbose=0)
+    with pytest.raises(ValueError, match=r"^the labels have shape \(.*, 2, 4, 3\), the student"):
+        model.fit(x, np.eye(CLASSES)[y[:, :2]], verbose=0)
+    with pytest.raises(ValueError, match=r"^the batch has no labels, and alpha is 0.3"):
+        model.fit(x, verbose=0)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int64", "uint8"])
+def test_a_mask_of_whole_numbers_or_truth_values_is_a_weight(dtype):
+    x, y, weight = batch(255, "int32")
+    expected = distiller().evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
+    given = weight.astype(dtype)
+    found = distiller().evaluate(x, y, sample_weight=given, verbose=0, return_dict=True)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
 def test_a_term_beyond_logits_does_not_see_it_either():
     results = []
     for label in (255, 1):

@@ -7,6 +7,7 @@ from keras import layers, ops
 
 from kdlib.beyond import METHODS, BeyondDistiller
 from kdlib.distiller import Distiller
+from tests.kdlib.small import values
 
 X = np.random.default_rng(0).normal(size=(8, 5)).astype("float32")
 Y = np.arange(8) % 3
@@ -123,6 +124,8 @@ def test_a_step_of_ones_own_sees_it_too():
         ("distillation_loss_fn", keras.losses.KLDivergence(), "takes probabilities"),
         ("teacher", "none", "teacher is str"),
         ("student", None, "student of a Distiller cannot be exchanged"),
+        ("optimizer", keras.optimizers.SGD(1.0), "is set by compile: call that again"),
+        ("ignore_class", "void", "ignore_class is 'void'; expected a number"),
     ],
 )
 def test_what_cannot_be_is_refused_and_changes_nothing(name, value, message):
@@ -173,8 +176,23 @@ def test_the_weight_of_a_term_too():
     assert gained == pytest.approx(2 * first["term"][0], rel=1e-4)
     with pytest.raises(ValueError, match="weight is -1"):
         model.weight = -1
-    with pytest.raises((ValueError, AttributeError)):
+    with pytest.raises(ValueError, match="term of a BeyondDistiller cannot be exchanged"):
         model.term = METHODS["correlation"]()
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="Keras asks for compile again there")
+@pytest.mark.parametrize("what", ["a layer", "all"])
+def test_what_is_frozen_later_stays_as_it_is_from_the_next_fit_on(what):
+    model = distiller()
+    model.compile(keras.optimizers.SGD(0.1))
+    model.fit(X, Y, verbose=0)
+    (model.student.layers[1] if what == "a layer" else model).trainable = False
+    before = values(model.student.variables)
+    model.fit(X, Y, verbose=0)
+    moved = [
+        bool((a != b).any()) for a, b in zip(before, values(model.student.variables), strict=True)
+    ]
+    assert moved == [False, False, what == "a layer", what == "a layer"]
 
 
 def test_what_was_set_last_is_saved(tmp_path):
