@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kdlib.losses import shapes_differ
+from kdlib._tensors import shapes_differ
 
 
 def per_pixel(sample_weight, logits):

@@ -34,7 +34,7 @@ from kdlib.losses import (
     checked_alpha,
 )
 from kdlib.network_ends import logits_and_outputs, logits_model
-from kdlib.softening import checked_temperature, is_number
+from kdlib.softening import checked_temperature
 
 _ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 if _ON_TENSORFLOW:

@@ -4,6 +4,7 @@ import os
 import tempfile
 
 import pytest
+from hypothesis import settings
 
 # Before anything imports kdlib: TensorFlow reads its settings once.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -13,6 +14,10 @@ os.environ.setdefault("KD_MODE", "smoke")
 # the chapters share the teacher that the first of them trains.
 _CACHE = tempfile.TemporaryDirectory(prefix="kdlib-tests-")
 os.environ["KD_CACHE_DIR"] = _CACHE.name
+
+# A machine that does other things beside is slow, and no reason to fail: values are tested.
+settings.register_profile("kdlib", deadline=None)
+settings.load_profile("kdlib")
 
 
 @pytest.fixture

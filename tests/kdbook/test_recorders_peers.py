@@ -2,11 +2,12 @@
 
 import argparse
 import re
+from pathlib import Path
 
 import pytest
-from project import ROOT
 
 pytest.importorskip("keras.distillation")
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.tensorflow

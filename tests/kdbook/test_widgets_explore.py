@@ -4,15 +4,17 @@ import base64
 import io
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from project import ROOT
 
 from kdbook import explorers, widgets
 from kdbook.figures.style import class_palette
 from kdlib import softening
+
+ROOT = Path(__file__).parents[2]
 
 
 def record(name):
