@@ -324,13 +324,14 @@ class NeutralDistiller(keras.Model):
         ValueError
             If ``y_pred`` is not what the last call returned, or a label is none.
         """
-        if getattr(self._last_call, "outputs", None) is not y_pred:
+        last = getattr(self._last_call, "outputs", None)
+        if last is None or last is not y_pred:
             raise ValueError(
                 "compute_loss needs the logits behind y_pred, and y_pred is not what the last "
                 "call of this Distiller returned. Call distiller(x) first and pass its result on."
             )
         student_logits, regularisation = self._last_call.logits, self.losses
-        del self._last_call.logits, self._last_call.outputs
+        self._last_call.logits = self._last_call.outputs = None  # PyTorch compiles no del
         y, sample_weight = self.checked_labels(y, sample_weight)
         batch = y, self.ask_teacher(x), student_logits, sample_weight
         total, *parts = self.weighted_objectives(*batch)

@@ -168,7 +168,7 @@ class BeyondDistiller(NeutralDistiller):
     def _term_loss(self, y, sample_weight):
         y = y[..., 0] if y is not None and self.classes == 1 else y
         taught, learned = self._last_call.taught, self._last_call.learned
-        del self._last_call.taught, self._last_call.learned
+        self._last_call.taught = self._last_call.learned = None
         values = [
             self.term(t, adapter(s), sample_weight=sample_weight, labels=y)
             for t, s, adapter in zip(taught, learned, self.adapters, strict=True)

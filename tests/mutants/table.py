@@ -123,7 +123,7 @@ MUTANTS = tuple(
         ),
         (
             "half precision",
-            LOSSES,
+            "kdlib/_tensors.py",
             'in ("float32", "float64")',
             'in ("float32", "float64", "bfloat16")',
             "test_losses.py::test_half_precision_logits_are_computed_in_float32",
