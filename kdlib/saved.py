@@ -13,7 +13,7 @@ from kdlib import runtime  # noqa: F401 first: it keeps TensorFlow quiet while i
 # isort: split
 import keras
 
-from kdlib import beyond, coarse_unet, distiller, metrics  # noqa: F401 they register their classes
+from kdlib import beyond, coarse_unet, distiller, metrics, recipes  # noqa: F401 they register
 from kdlib._files import whole
 from kdlib.data.palette import Palette
 

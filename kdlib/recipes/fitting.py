@@ -157,6 +157,7 @@ def compile_alone(model, chosen, metrics=None):
     model.optimizer.build(model.trainable_variables)
 
 
+@keras.saving.register_keras_serializable(package="kdlib")
 class _PixelsInARow(keras.losses.SparseCategoricalCrossentropy):
     """Keras' own loss, which on PyTorch has no gradient for images: for their pixels it has."""
 

@@ -64,8 +64,8 @@ def test_the_rate_warms_up_to_its_peak_and_decays_to_zero():
 def test_a_momentum_means_sgd_at_the_same_rates():
     recipe = Recipe(4, 25, batch_size=1, crop=16, learning_rate=0.01, momentum=0.9)
     sgd, adam = recipe.optimizer(), dataclasses.replace(recipe, momentum=None).optimizer()
-    assert (type(sgd), sgd.momentum, sgd.nesterov) == (keras.optimizers.SGD, 0.9, True)
-    assert type(adam) is keras.optimizers.Adam
+    assert isinstance(sgd, keras.optimizers.SGD) and (sgd.momentum, sgd.nesterov) == (0.9, True)
+    assert isinstance(adam, keras.optimizers.Adam)  # on PyTorch a class of its own
     assert float(sgd._learning_rate(30)) == float(adam._learning_rate(30)) > 0
 
 

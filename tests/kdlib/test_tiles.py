@@ -24,7 +24,8 @@ def whole(model, image):
     """Return the probabilities of an image in one piece, its last pixels repeated up to 16s."""
     height, width = image.shape[:2]
     padded = np.pad(image, ((0, -height % 16), (0, -width % 16), (0, 0)), mode="edge")
-    return np.asarray(model(padded[None] / np.float32(255), training=False))[0, :height, :width]
+    answer = keras.ops.convert_to_numpy(model(padded[None] / np.float32(255), training=False))
+    return answer[0, :height, :width]
 
 
 def together(model, image, **options):
@@ -74,7 +75,7 @@ def test_a_model_of_one_size_decides_the_tile(model):
 
     def run(image):
         sizes.append(image.shape[1:3])
-        return np.asarray(model(image, training=False))
+        return keras.ops.convert_to_numpy(model(image, training=False))
 
     exported = ExportedModel(run, (1, 320, 320, 3))
     exported.output_shape = model.output_shape
