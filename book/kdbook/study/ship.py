@@ -9,7 +9,7 @@ import math
 
 from kdbook.study import scoring
 from kdbook.study.arms import Run
-from kdbook.study.plans import DUBAI_TEACHER, find
+from kdbook.study.plans import PATIENT, find
 from kdbook.study.record import RESULTS, Record, in_clone
 from kdbook.study.workbench import Bench
 from kdlib import metrics, models
@@ -19,10 +19,10 @@ TOLERANCE = 0.002
 """How far the mean IoU and the accuracy of a shipped model may be from the recorded ones."""
 
 SHIPPED = {
-    ("teacher", "dubai"): DUBAI_TEACHER,
-    ("student", "dubai"): Run("main", "distilled", 0),
-    ("student-scratch", "dubai"): Run("main", "scratch", 0),
-    ("coarse-student", "dubai"): Run("coarse-long", "distilled-t0p5", 0),
+    ("teacher", "dubai"): PATIENT,
+    ("student", "dubai"): Run("patience", "distilled", 0),
+    ("student-scratch", "dubai"): Run("patience", "labels", 0),
+    ("coarse-student", "dubai"): Run("patience-coarse", "distilled", 0),
     ("teacher", "city"): Run("city", "teacher", 0),
     ("student", "city"): Run("city", "distilled", 0),
     ("student-scratch", "city"): Run("city", "scratch", 0),

@@ -170,7 +170,7 @@ def weights_path(folder, run):
     """Return where the weights of a run's network are: in the work folder, or else in the clone.
 
     A clone has those of the networks that come with the library, and, in ``results/weights``, of
-    those that teach in a comparison that is not finished: so that the study can go on there.
+    the teacher of the older plans: so that the study can go on there.
     """
     path = work_folder(folder) / "weights" / f"{run}.npz"
     for kept in (path, RESULTS / "weights" / path.name):
