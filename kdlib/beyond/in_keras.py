@@ -62,6 +62,12 @@ class TermDistillation(keras.distillation.DistillationLoss):
         known = inspect.signature(self.term.function).parameters.get("temperature")
         return self.term.options.get("temperature", None if known is None else known.default)
 
+    @temperature.setter
+    def temperature(self, value):
+        if self.temperature is None:
+            raise ValueError(f"{self.term.name} has no temperature.")
+        self.term.options["temperature"] = checked_temperature(value)
+
     def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
         """Return the term, one number. Keras passes nothing else."""
         return self.term(teacher_outputs, student_outputs)

@@ -238,6 +238,19 @@ def test_keras_distillation_with_a_loss_object_is_right_but_for_two_things():
     assert report.failed == ("teacher stays frozen", "sample weights")
 
 
+def test_keras_distillation_with_our_term_is_right_but_for_the_same_two():
+    pytest.importorskip("keras.distillation")
+    from kdlib.beyond import SoftTargetDistillation
+
+    student, teacher = d.pair(dropout=0.5)
+    term = SoftTargetDistillation(temperature=3.0)
+    model = keras.distillation.Distiller(teacher, student, term)
+    model.compile("adam", loss=SPARSE)
+    report = check_distiller(model, d.batch(), quiet=True)
+    assert report.failed == ("teacher stays frozen", "sample weights")
+    assert "temperature" in report.passed and term.temperature == 3.0
+
+
 def test_nothing_of_the_distiller_is_changed():
     models = []
     for _ in range(2):
@@ -343,3 +356,55 @@ def test_what_is_no_distiller_or_no_batch():
         check_distiller(model, d.batch()[0])
     with pytest.raises(ValueError, match=r"labels have shape \(0, 4, 4\)"):
         check_distiller(model, tuple(part[:0] for part in d.batch()))
+    with pytest.raises(ValueError, match=r"are 2 labels, and inputs of \[1\] images"):
+        check_distiller(model, (d.batch(2)[0][:1], *d.batch(2)[1:]))
+
+
+class SeveralLabels(d.Sound):
+    def hard(self, y, z):
+        return keras.losses.binary_crossentropy(y, z, from_logits=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "end", "options"),
+    [
+        (SeveralLabels, None, {}),
+        (Distiller, "sigmoid", {}),
+        (Distiller, None, {"exclusive": False}),
+    ],
+)
+def test_labels_that_may_hold_together_are_not_judged(kind, end, options):
+    """What is right for them is a fault elsewhere."""
+    y = np.float32([[1, 1, 0], [0, 0, 1]])
+
+    def network(seed):
+        keras.utils.set_random_seed(seed)
+        return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, end)])
+
+    model = kind(network(1), network(2), **options)
+    model.compile()
+    report = check_distiller(model, (np.ones((2, 4), "float32"), y), quiet=True)
+    assert report.failed == ()
+    assert "several classes may hold at once" in report["temperature"].message
+
+
+def test_labels_without_any_effect_are_a_fault():
+    class Deaf(d.Sound):
+        def hard(self, y, z):
+            return 0 * super().hard(y, z)
+
+    report = checked(Deaf)
+    assert report.failed == ("loss on the labels",)
+    assert "change nothing in the gradient, though alpha is 0.3" in str(report)
+
+
+def test_a_temperature_that_can_only_be_read():
+    class Fixed(d.Sound):
+        def __setattr__(self, name, value):
+            if name == "temperature" and hasattr(self, name):
+                raise AttributeError(name)
+            super().__setattr__(name, value)
+
+    report = checked(Fixed)
+    assert report.failed == ()
+    assert "no attribute temperature holds a number" in report["temperature"].message

@@ -155,10 +155,8 @@ class Option:
     def __init__(self, distiller, names):
         inner = getattr(distiller, "distillation_losses", None) or []
         places = [(owner, name) for owner in (distiller, *inner[:1]) for name in names]
-        self.owner, self.name = next(
-            ((owner, name) for owner, name in places if _is_number(getattr(owner, name, None))),
-            (None, ""),
-        )
+        fit = (p for p in places if _is_number(getattr(*p, None)) and _can_be_set(*p))
+        self.owner, self.name = next(fit, (None, ""))
         self.declared = None if self.owner is None else getattr(self.owner, self.name)
         self.value = self.declared
 
@@ -172,6 +170,14 @@ class Option:
         """Give the option its declared value."""
         if self.owner is not None:
             self.set(self.declared)
+
+
+def _can_be_set(owner, name):
+    try:
+        setattr(owner, name, getattr(owner, name))
+    except AttributeError:  # a property that can only be read
+        return False
+    return True
 
 
 def _is_number(value):

@@ -11,8 +11,15 @@ from kdbook.clinic.findings import Finding
 def label_loss(case):
     """Check that the loss on the labels is the cross-entropy of the logits."""
     name = "loss on the labels"
-    if case.why_not or case.is_quiet(case.hard):
-        return Finding(name, "not applicable", case.why_not or "the labels change nothing")
+    if case.why_not:
+        return Finding(name, "not applicable", case.why_not)
+    if case.is_quiet(case.hard):
+        text, share = "the labels change nothing", case.alpha.declared
+        if share in (None, 0, 1):
+            return Finding(name, "not applicable", text)
+        remedy = "say from_logits=True if the student gives logits, and add the loss to the sum."
+        text += f" in the gradient, though {case.alpha.name} is {share:g}"
+        return Finding(name, "failed", text, remedy)
     kind, factor, residual = case.hard_kind
     measured = {"factor": factor, "residual": residual}
     if kind == "right":

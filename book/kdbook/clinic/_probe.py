@@ -11,6 +11,7 @@ import contextlib
 import keras
 import numpy as np
 
+from kdlib.network_ends import distribution
 from kdlib.softening import softmax
 
 
@@ -205,11 +206,23 @@ class Probe:
     def _output(self, role):
         return keras.ops.convert_to_numpy(getattr(self, role)(self.x, training=False))
 
+    def _hold_together(self):
+        """Whether the student's end or the labels show that classes do not exclude each other."""
+        try:
+            end = distribution(self.student)
+        except ValueError:  # it does not show
+            end = None
+        shares = self.one_hot and not np.allclose(self.y.sum(axis=-1), 1, atol=0.01)
+        given = getattr(self.distiller, "exclusive", None) is False
+        return self.classes > 1 and (end == "bernoulli" or shares or given)
+
     def why_not(self):
         """Say why the logits cannot be set, or return an empty string."""
         for role, layer in self.heads.items():
             if layer is None:
                 return f"the {role} has no last layer with kernel and bias, so its logits are fixed"
+        if self._hold_together():
+            return "several classes may hold at once, and the checks are for those that do not"
         sizes = {role: layer.bias.shape[0] for role, layer in self.heads.items()}
         if len(set(sizes.values())) != 1:
             return f"the networks have different numbers of classes: {sizes}"

@@ -94,5 +94,10 @@ def _unpacked(batch):
     y = np.asarray(y)
     if y.ndim == 0 or len(y) == 0:
         raise ValueError(f"the labels have shape {y.shape}; expected at least one image.")
+    import keras  # late, as above
+
+    counts = {len(each) for each in map(np.asarray, keras.tree.flatten(x))}
+    if counts != {len(y)}:
+        raise ValueError(f"there are {len(y)} labels, and inputs of {sorted(counts)} images.")
     rows = [0, min(1, len(y) - 1)]
     return x, y[rows], None if weight is None else np.asarray(weight, np.float32)[rows], rows
