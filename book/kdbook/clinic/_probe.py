@@ -55,7 +55,7 @@ class Probe:
     def __exit__(self, *_):
         """Put everything back as it was."""
         for name, kept in self._attributes.items():
-            setattr(self.distiller, name, kept)
+            _put(self.distiller, name, kept)
         self.restore_trainable()
         self.distiller.reset_metrics()  # those that the first step made were empty before it
         for variable, kept in self._kept.values():
@@ -95,7 +95,8 @@ class Probe:
         """
         model = self.distiller
         kept, model.run_eagerly = model.run_eagerly, self._attributes["run_eagerly"]
-        model.optimizer, model.train_function = Recorder(), None
+        _put(model, "optimizer", Recorder())
+        model.train_function = None
         try:
             return [self._outcome(*batch) for batch in batches]
         finally:
@@ -121,7 +122,8 @@ class Probe:
     def _run(self, method, optimizer, x=None, y=None, weight=None):
         x, y = self.x if x is None else x, self.y if y is None else y
         model, weight = self.distiller, self.weight if weight is None else weight
-        model.optimizer, model.train_function, model.test_function = optimizer, None, None
+        _put(model, "optimizer", optimizer)
+        model.train_function = model.test_function = None
         if keras.backend.backend() == "tensorflow":
             # The step itself, without the pipeline of fit around it, which takes longer than it.
             data = keras.utils.pack_x_y_sample_weight(*map(_tensors, (x, y, weight)))
@@ -276,6 +278,14 @@ def setting(owner, name, new):
         yield
     finally:
         setattr(owner, name, kept)
+
+
+def _put(model, name, new):
+    """Set an attribute of a Distiller as Keras does, whatever its own class refuses.
+
+    Ours refuses another optimizer, since a compiled step would not use it; steps here are made anew.
+    """
+    keras.Model.__setattr__(model, name, new)
 
 
 def _variables(model):
