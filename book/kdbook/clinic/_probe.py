@@ -283,7 +283,7 @@ def setting(owner, name, new):
 def _put(model, name, new):
     """Set an attribute of a Distiller as Keras does, whatever its own class refuses.
 
-    Ours refuses another optimizer, since a compiled step would not use it; steps here are made anew.
+    Ours refuses another optimizer, which a compiled step would not use; here steps are made anew.
     """
     keras.Model.__setattr__(model, name, new)
 
