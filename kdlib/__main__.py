@@ -1,8 +1,8 @@
 """The command ``kdlib``: masks of images, networks as files, a student of one's own images."""
 
+import importlib
 import json
 import os
-import runpy
 import sys
 from pathlib import Path
 
@@ -85,9 +85,8 @@ def _export(options):
 
 def _tune(arguments):
     """Hand over to the laboratory of the book, which has the search."""
-    sys.argv[1:] = arguments
     try:
-        runpy.run_module("kdbook.tune", run_name="__main__", alter_sys=True)
+        search = importlib.import_module("kdbook.tune.__main__")
     except ModuleNotFoundError as error:
         if error.name != "kdbook":
             raise
@@ -96,7 +95,8 @@ def _tune(arguments):
             "not installed here. Install it whole: pip install 'kdlib[tune]'",
             file=sys.stderr,
         )
-    return 1  # who ran to the end has left by SystemExit
+        return 1
+    return search.main(arguments, "kdlib tune")
 
 
 def _parser():

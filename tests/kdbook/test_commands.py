@@ -12,6 +12,7 @@ from kdbook.recorders.__main__ import PROGRAMS
 from kdbook.recorders.__main__ import main as recorders
 from kdbook.study import __main__ as study_command
 from kdbook.study import record, ship
+from kdlib import __main__ as kdlib_command
 from kdlib import _commands as commands
 
 COMMANDS = ["kdlib", "kdlib.predict", "kdbook.study", "kdbook.tune", "kdbook.recorders"]
@@ -38,6 +39,13 @@ def test_arguments_are_read_before_anything_heavy_is_imported(name, option):
     usage = "usage: kdlib " if name == "kdlib" else f"usage: python -m {name} "
     said = {"--version": f"kdlib {kdlib.__version__}\n"}
     assert said.get(option, usage) in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["predict", "export", "distil", "tune"])
+def test_help_of_a_subcommand_says_what_was_typed(name, capsys):
+    with pytest.raises(SystemExit):
+        kdlib_command.main([name, "--help"])
+    assert capsys.readouterr().out.startswith(f"usage: kdlib {name} ")
 
 
 @pytest.mark.parametrize(

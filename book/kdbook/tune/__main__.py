@@ -11,16 +11,17 @@ from kdlib import _commands as commands
 FIELDS = {field.name: field.default for field in dataclasses.fields(Problem)}
 
 
-def main(arguments=None):
+def main(arguments=None, prog="python -m kdbook.tune"):
     """Run the command; return the exit status.
 
     - ``arguments``: list of str. By default those of the command line.
+    - ``prog``: what was typed.
 
     >>> import tempfile
     >>> main(["--report", "--out", tempfile.mkdtemp()])
     1
     """
-    return commands.status_of(_act, _parser().parse_args(arguments))
+    return commands.status_of(_act, _parser(prog).parse_args(arguments))
 
 
 def _act(options):
@@ -70,9 +71,9 @@ def _start_workers(options):
     return workers.run(command, options)
 
 
-def _parser():
+def _parser(prog):
     parser = commands.parser(
-        "python -m kdbook.tune",
+        prog,
         "Search for the settings of a distillation, judged on validation images: "
         "Optuna's TPE with its Hyperband pruner. Stop it at any time; the same command goes on.",
     )
