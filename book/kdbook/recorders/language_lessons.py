@@ -1,8 +1,8 @@
 """What soft targets of a known language are worth, recorded: the experiments of chapter 12.
 
 ``python -m kdbook.recorders language_lessons`` does what is left, seed by seed, and writes a line
-of JSON a run to ``results/language.jsonl``; it can be stopped at any time. With
-``KERAS_BACKEND=jax`` it takes about two thirds of the time.
+of JSON a run to ``results/language.jsonl``; it can be stopped at any time. A record is made on one
+backend; with ``KERAS_BACKEND=jax`` it takes a quarter of the time.
 
 All students of a seed start from the same weights and meet their sentences in the same order. Each
 lesson is trained anew for each of its lengths, and of all weights that were passed those count that
@@ -13,9 +13,20 @@ truth is asked only for the score.
 import dataclasses
 import functools
 
+import keras
 import numpy as np
 
-from kdbook.language.curriculum import LENGTH, PLAN, SMALL, STUDENT, TEACHER, TEACHERS, Road, runs
+from kdbook.language.curriculum import (
+    LENGTH,
+    PLAN,
+    SMALL,
+    STUDENT,
+    TEACHER,
+    TEACHERS,
+    Road,
+    recorded,
+    runs,
+)
 from kdbook.language.english import small_english
 from kdbook.language.lessons import TARGETS
 from kdbook.language.markov import pairs
@@ -89,7 +100,8 @@ def learn(school, lesson, seed):
         score = excess(student.answers, school.language, school.test)
         found.append({"steps": steps, "curve": _rounded(curve), "excess": float(score)})
     best = min(found, key=lambda one: min(one["curve"]))
-    return {"excess": best["excess"], "steps": best["steps"], "trainings": found}
+    kept = {} if weight is None else {"mass": float(np.average(weight, weights=pairs(tokens)[2]))}
+    return {"excess": best["excess"], "steps": best["steps"], **kept, "trainings": found}
 
 
 def walk(school, road, seed):
@@ -113,7 +125,11 @@ def along(school, answers, seed):
     """Return the errors on sentences of the language and on those of the network, by place too."""
     own = write(answers, 800, 4000 + seed)
     found = {}
-    for name, tokens, reverse in (("excess", school.test, False), ("own_excess", own, True)):
+    for name, tokens, reverse in (
+        ("excess", school.test, False),
+        ("reverse_excess", school.test, True),  # as in its own text, but after true words
+        ("own_excess", own, True),
+    ):
         how = {"language": school.language, "tokens": tokens, "reverse": reverse}
         found[name] = float(excess(answers, **how))
         found[f"{name}_by_place"] = _rounded(excess(answers, **how, by_place=True))
@@ -144,6 +160,15 @@ def _rounded(values):
 
 
 def main(options):
-    """Do what is left of the record."""
+    """Do what is left of the record.
+
+    - ``ValueError`` if it was begun on another backend.
+    """
+    begun = [line for lines in recorded(options.out).values() for line in lines.values()]
+    if begun and not begun[0]["versions"]["backend"].startswith(keras.backend.backend()):
+        raise ValueError(
+            f"this record was begun on {begun[0]['versions']['backend']}, and this is "
+            f"{keras.backend.backend()}: the teachers would be others. Set KERAS_BACKEND."
+        )
     wanted, school = [run for run in runs() if run.arm.startswith(options.only or "")], School()
     program.do_what_is_left(PLAN, wanted, lambda run: found(school, run), options)
