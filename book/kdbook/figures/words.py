@@ -53,7 +53,7 @@ def next_words(words, panels, xlabel="probability of the next word"):
 
 
 @styled
-def worth(curves, ylabel="excess over the truth (nats a word)"):
+def worth(curves, ylabel="excess over the truth (nats per word)"):
     """Draw how far students are from the truth after so many sentences, on logarithmic scales.
 
     - ``curves``: dict of str to dict of int to array of float. What they are taught, and for each

@@ -93,7 +93,7 @@ class Student:
           those that it has.
         - ``keep``: {"best", "last"}.
         - Returns list of float: the cross-entropy of the validation words after each twentieth, in
-          nats a word.
+          nats per word.
         """
         if start is not None:
             self.network.set_weights(start)
@@ -183,7 +183,7 @@ def ask(answers, tokens):
 
 
 def excess(answers, language, tokens, by_place=False, reverse=False):
-    r"""Return how far a network is from the truth, in nats a word.
+    r"""Return how far a network is from the truth, in nats per word.
 
     It is the mean over the words of :math:`KL(p \,\|\, q)`, with the true probabilities p and the
     network's q, given the words before: the cross-entropy of the network above the entropy of the
