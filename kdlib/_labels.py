@@ -31,6 +31,20 @@ def per_pixel(sample_weight, logits):
     return ops.reshape(sample_weight, ops.shape(sample_weight) + (1,) * missing)
 
 
+def unmasked(logits, sample_weight=None):
+    """Return logits without their Keras mask, and a weight that is 0 where it left a place out.
+
+    An ``Embedding(mask_zero=True)`` or ``Masking`` layer hangs such a mask on what it gives, and
+    Keras' losses would follow it, each in its own way.
+    """
+    mask = getattr(logits, "_keras_mask", None)
+    if mask is None:
+        return logits, sample_weight
+    mask = ops.cast(mask, "float32")
+    weight = per_pixel(sample_weight, logits)
+    return ops.copy(logits), mask if weight is None else ops.cast(weight, "float32") * mask
+
+
 def of_output(given, what, names, name):
     """Return what is given for one output: of a dictionary or list with one for each, its own.
 

@@ -5,6 +5,16 @@ import inspect
 import keras
 
 
+def over_classes(loss):
+    """Mark a loss, a function or a class, as one whose classes exclude each other.
+
+    >>> over_classes(lambda teacher, student: 0).over_classes
+    True
+    """
+    loss.over_classes = True
+    return loss
+
+
 def as_loss(loss, argument):
     """Return a Keras loss object over logits, or say why there is none.
 
@@ -63,7 +73,7 @@ class _FunctionLoss(keras.losses.Loss):
 
     def __init__(self, fn, name=None):
         super().__init__(name=name)
-        self.fn = fn
+        self.fn, self.over_classes = fn, getattr(fn, "over_classes", False)
 
     def call(self, y_true, y_pred):
         """Return the loss of each pixel, before weights and reduction."""

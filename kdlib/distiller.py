@@ -7,6 +7,7 @@ What it computes is in :mod:`kdlib.neutral`; here are the steps, written out for
 
 import keras
 
+from kdlib._labels import unmasked
 from kdlib.losses import LabelCrossEntropy, SoftTargetKLDivergence
 from kdlib.neutral import NeutralDistiller, _replicas
 
@@ -103,7 +104,8 @@ class Distiller(NeutralDistiller):
             )
             if not known or self.run_eagerly or len(self._logits_shape) < 3:
                 return self.weighted_objectives
-            return tf.function(self.weighted_objectives, jit_compile=True, autograph=False)
+            compiled = tf.function(self.weighted_objectives, jit_compile=True, autograph=False)
+            return lambda y, teacher, *rest: compiled(y, teacher, *unmasked(*rest))
 
         def train_step(self, data):
             """Train the student on one batch, in eight steps; return losses and metrics."""

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from kdlib._arguments import is_number
+from kdlib._loss_arguments import over_classes
 from kdlib._tensors import as_floats, shapes_differ
 from kdlib.softening import checked_temperature
 
@@ -91,6 +92,7 @@ def bernoulli_divergence(teacher_logits, student_logits, temperature=1.0):
     return ops.mean(each, axis=-1)
 
 
+@over_classes
 @keras.saving.register_keras_serializable(package="kdlib")
 class SoftTargetKLDivergence(keras.losses.Loss):
     r"""KL divergence between two sets of logits, as a Keras loss.
@@ -136,6 +138,8 @@ class SoftTargetBernoulliDivergence(SoftTargetKLDivergence):
     >>> print(f"{float(loss([[2.0]], [[0.0]])):.4f}")
     0.3278
     """
+
+    over_classes = False
 
     def call(self, y_true, y_pred):
         """Return the divergence of each pixel: ``y_true`` and ``y_pred`` are logits."""

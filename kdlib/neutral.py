@@ -21,6 +21,7 @@ from kdlib._labels import (
     prepared,
     refusal,
     said_plainly,
+    unmasked,
     watched,
 )
 from kdlib._loss_arguments import as_loss
@@ -194,6 +195,13 @@ class NeutralDistiller(keras.Model):
             self._tracker.untrack(self.teacher)
         if name in ("student_loss_fn", "distillation_loss_fn"):
             value = as_loss(value, name)
+        several = name == "distillation_loss_fn" and self.classes > 1 and not self.exclusive
+        if several and getattr(value, "over_classes", False):
+            raise ValueError(
+                f"distillation_loss_fn is {value.name}, which sets classes against each other, and "
+                "these do not exclude each other. Leave it out: the default compares them one by "
+                "one."
+            )
         if name == "ignore_class" and not (value is None or is_number(value)):
             raise ValueError(f"ignore_class is {value!r}; expected a number, such as 255, or None.")
         super().__setattr__(name, value)
@@ -311,6 +319,7 @@ class NeutralDistiller(keras.Model):
         tuple of scalar tensors
             (total, student_loss, distillation_loss)
         """
+        student_logits, sample_weight = unmasked(student_logits, sample_weight)
         # In float32: divided by T in float16, the logits of a cache would be rounded once more.
         logits = as_float(teacher_logits), as_float(student_logits)
         parts = self.objectives(y, *logits, sample_weight)

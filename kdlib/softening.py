@@ -231,9 +231,10 @@ def checked_temperature(temperature):
     >>> checked_temperature(4)
     4.0
     """
-    if not is_number(temperature) or temperature <= 0:
+    # Beyond these ends T² is 0 or infinite in float32.
+    if not is_number(temperature) or not 1e-18 <= temperature <= 1e18:
         raise ValueError(
-            f"temperature is {temperature!r}; expected a positive number. "
+            f"temperature is {temperature!r}; expected a positive number, from 1e-18 to 1e18. "
             "Use 1 for the usual softmax, and 2 to 10 to soften."
         )
     return float(temperature)

@@ -12,10 +12,6 @@ from kdlib.beyond.term import Term
 from kdlib.network_ends import logits_and_outputs
 from kdlib.neutral import NeutralDistiller, _has_cached, _replicas
 
-# Methods whose classes exclude each other.
-_OVER_CLASSES = {"forward_kl", "reverse_kl", "jensen_shannon", "top_k", "boundary_weighted"}
-_OVER_CLASSES |= {"squared_error", "standardised", "decoupled", "correlation"}
-
 
 @keras.saving.register_keras_serializable(package="kdlib")
 class BeyondDistiller(NeutralDistiller):
@@ -57,8 +53,7 @@ class BeyondDistiller(NeutralDistiller):
             raise ValueError(f"the term is {term!r}; expected a kdlib.beyond.Term.")
         self._term, self.adapters = term, None
         super().__init__(student, teacher, name=name, **kwargs)
-        several = not self.exclusive and self.classes > 1
-        if several and term.function.__name__ in _OVER_CLASSES and ("logits",) * 2 in term.layers:
+        if self.classes > 1 and not self.exclusive and term.over_classes:
             raise ValueError(
                 f"{term.name} takes a softmax over classes, and these do not exclude each other; "
                 "expected a term over other layers. The Distiller compares them one by one."

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from kdlib._arguments import checked_positive, checked_whole
+from kdlib._loss_arguments import over_classes
 from kdlib.beyond._maps import cell_weight, checked_logits
 from kdlib.beyond.term import Term
 from kdlib.losses import kl_divergence
@@ -64,6 +65,7 @@ def boundary_weight(labels, weight=None, reach=8, emphasis=4.0):
     return raw * ops.where(total > 0, count / ops.where(total > 0, total, 1), 1)
 
 
+@over_classes
 @keras.saving.register_keras_serializable(package="kdlib")
 def boundary_weighted(
     teacher, student, labels, weight=None, temperature=2.0, reach=8, emphasis=4.0

@@ -3,15 +3,19 @@ r"""Ways to compare two distributions, as they are used to distil language model
 With :math:`p` the teacher's and :math:`q` the student's softmax at temperature T, over the last
 axis. One logit, the whole of it, is a yes or no, and no has the logit 0. Each function returns a
 value a pixel or token, times its weight, with the factor T² in it: their mean is the loss. Divided
-by T already, as in the Distiller, logits take T = 1.
+by T already, as in the Distiller, logits take T = 1. What weighs 0 may be anything, also NaN. A
+class that a network rules out, with the logit -inf, has the probability 0; where the other network
+says it all the same, its log-probability counts as -1e9. In float32 a T above 100 costs digits.
 """
 
+import functools
 import math
 
 import keras
 from keras import ops
 
 from kdlib._arguments import is_number, is_whole
+from kdlib._loss_arguments import over_classes
 from kdlib.beyond._maps import cell_weight, checked_logits
 from kdlib.softening import checked_temperature
 
@@ -20,6 +24,7 @@ TAILS = ("renormalise", "ignore", "lump", "even")
 """What :func:`top_k` does about the classes that were not kept."""
 
 
+@over_classes
 @keras.saving.register_keras_serializable(package="kdlib")
 def forward_kl(teacher, student, weight=None, temperature=1.0):
     r"""Return :math:`T^2\, KL(p \,\|\, q)`: the student must cover all that the teacher may say.
@@ -56,6 +61,7 @@ def forward_kl(teacher, student, weight=None, temperature=1.0):
     return weight * temperature**2 * _kl(p, q)
 
 
+@over_classes
 @keras.saving.register_keras_serializable(package="kdlib")
 def reverse_kl(teacher, student, weight=None, temperature=1.0):
     r"""Return :math:`T^2\, KL(q \,\|\, p)`: the student says nothing that the teacher would not.
@@ -75,6 +81,7 @@ def reverse_kl(teacher, student, weight=None, temperature=1.0):
     return weight * temperature**2 * _kl(q, p)
 
 
+@over_classes
 @keras.saving.register_keras_serializable(package="kdlib")
 def jensen_shannon(teacher, student, weight=None, temperature=1.0, beta=0.5):
     r"""Return the generalised Jensen-Shannon divergence of GKD, times T².
@@ -114,6 +121,7 @@ def jensen_shannon(teacher, student, weight=None, temperature=1.0, beta=0.5):
     return weight * temperature**2 * (beta * _kl(p, m) + (1 - beta) * _kl(q, m))
 
 
+@over_classes
 @keras.saving.register_keras_serializable(package="kdlib")
 def top_k(teacher, student, weight=None, temperature=1.0, k=5, tail="renormalise"):
     r"""Return the forward divergence when only the teacher's k likeliest classes were kept.
@@ -155,9 +163,14 @@ def top_k(teacher, student, weight=None, temperature=1.0, k=5, tail="renormalise
         raise ValueError(f"tail is {tail!r}; expected one of {', '.join(map(repr, TAILS))}.")
     weight, temperature, p, q = _logarithms(teacher, student, weight, temperature)
     classes = p.shape[-1]
+    if classes is None:
+        raise ValueError("the number of classes is open; expected logits of a known last axis.")
     if not is_whole(k) or not 1 <= k <= classes:
         raise ValueError(f"k is {k!r}; expected a whole number from 1 to {classes}, the classes.")
-    kept = ops.sum(ops.one_hot(ops.top_k(p, k)[1], classes, dtype=p.dtype), axis=-2) > 0
+    # One class after the other: k copies of a vocabulary at once would fill the memory.
+    likeliest, ids = ops.top_k(p, k)[1], ops.arange(classes, dtype="int32")
+    chosen = (ids == ops.cast(likeliest[..., place, None], "int32") for place in range(k))
+    kept = functools.reduce(ops.logical_or, chosen)
     rest = _total(p, ~kept)
     if tail == "renormalise":
         p = p - _total(p, kept)[..., None]
@@ -175,8 +188,14 @@ def _logarithms(teacher, student, weight, temperature):
     """Return the weight, T, and the logarithms of p and q, checked."""
     temperature = checked_temperature(temperature)
     teacher, student = checked_logits(teacher, student)
+    counts = cell_weight(weight, teacher)
+    if weight is not None:  # before the softmax: 0 times NaN is NaN, in the gradient too
+        seen = counts[..., None] != 0
+        teacher, student = (ops.where(seen, z, ops.zeros_like(z)) for z in (teacher, student))
     logarithms = (ops.log_softmax(z / temperature, axis=-1) for z in (teacher, student))
-    return cell_weight(weight, teacher), temperature, *logarithms
+    # -inf less -inf is NaN. NaN itself is not below anything, and stays.
+    finite = (ops.where(log < _FAR_BELOW, _FAR_BELOW, log) for log in logarithms)
+    return counts, temperature, *finite
 
 
 def _kl(p, q):

@@ -1,5 +1,6 @@
 """The terms as losses of ``keras.distillation``, Keras' own room for distillation."""
 
+import copy
 import inspect
 
 import keras
@@ -52,7 +53,8 @@ class TermDistillation(keras.distillation.DistillationLoss):
                 f"{term.name} needs {' and '.join(needs)}, which keras.distillation does not give. "
                 "Use kdlib.beyond.BeyondDistiller."
             )
-        self.term = term
+        self.term = copy.copy(term)  # whose temperature may be set, and not that of others
+        self.term.options = dict(term.options)
         names = (None, None) if term.over_logits else term.layers[0]
         self.teacher_layer_name, self.student_layer_name = names
 

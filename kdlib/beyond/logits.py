@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from kdlib._arguments import checked_positive
+from kdlib._loss_arguments import over_classes
 from kdlib.beyond._maps import cell_weight, checked_logits, of_size_one
 from kdlib.beyond.term import Term
 from kdlib.losses import kl_divergence
@@ -18,6 +19,7 @@ from kdlib.softening import checked_temperature
 _FAR_BELOW = -1e9
 
 
+@over_classes
 @keras.saving.register_keras_serializable(package="kdlib")
 def squared_error(teacher, student, weight=None, centred=True):
     r"""Return half the mean squared difference of the logits: T² · KL for T → ∞.
@@ -61,6 +63,7 @@ def squared_error(teacher, student, weight=None, centred=True):
     return cell_weight(weight, gap) * ops.mean(ops.square(gap), axis=-1) / 2
 
 
+@over_classes
 @keras.saving.register_keras_serializable(package="kdlib")
 def standardised(teacher, student, weight=None, temperature=2.0):
     r"""Return the divergence of logits with mean 0 and variance 1 over the classes of each pixel.
@@ -99,6 +102,7 @@ def standardised(teacher, student, weight=None, temperature=2.0):
     return cell_weight(weight, teacher) * value
 
 
+@over_classes
 @keras.saving.register_keras_serializable(package="kdlib")
 def decoupled(teacher, student, labels, weight=None, temperature=4.0, target=1.0, others=8.0):
     r"""Return the divergence taken apart: about the labelled class, and among the others.

@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from kdlib._arguments import checked_positive, checked_whole
+from kdlib._loss_arguments import over_classes
 from kdlib.beyond._maps import (
     cell_weight,
     checked_logits,
@@ -77,6 +78,7 @@ def channel_wise(teacher, student, weight=None, temperature=1.0):
     return image_mean(weight) * temperature**2 * value
 
 
+@over_classes
 @keras.saving.register_keras_serializable(package="kdlib")
 def correlation(teacher, student, weight=None, temperature=1.0, inter=1.0, intra=1.0):
     r"""Return how far the probabilities are from correlated, over classes and over pixels (DIST).

@@ -67,6 +67,12 @@ class Term(keras.losses.Loss):
         """Whether it compares the logits, and no other layer."""
         return self.layers == (("logits", "logits"),)
 
+    @property
+    def over_classes(self):
+        """Whether it takes a softmax over the classes, or sets them against each other."""
+        marked = getattr(self.function, "over_classes", False)
+        return marked and ("logits", "logits") in self.layers
+
     def __call__(self, y_true, y_pred, sample_weight=None, labels=None):
         """Return the loss, one number: the teacher's values, the student's, weights and labels."""
         values = self.call(y_true, y_pred, sample_weight, labels)

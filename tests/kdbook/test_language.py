@@ -107,6 +107,15 @@ def test_the_topic_is_told_by_the_words_before(english):
     assert afar["feeds"] == pytest.approx(afar["pulls"], rel=0.5)
 
 
+def test_a_noun_has_the_number_of_its_own_determiner(english):
+    """Of the subject and of every noun after it, whatever the subject was."""
+    for beginning in ("a", "the sailor near two", "the sailors near every"):
+        p = english.next_probabilities(english.tokens(f"{beginning} ."))[0, -1]
+        one, several = (p[english.words.index(word)] for word in ("dog", "dogs"))
+        few, many = sorted((one, several), reverse=beginning.endswith("two"))
+        assert (several if beginning.endswith("two") else one) > 100 * min(few, many)
+
+
 def test_a_word_is_a_slip_or_a_sentence_broken_off_as_often_as_it_says(english):
     after_the = english.next_probabilities(english.tokens("the the"))[0, 1]
     assert after_the[STOP] == pytest.approx(BROKEN)
@@ -134,16 +143,17 @@ def test_sentences_repeat_with_the_seed_and_end_for_good(english):
 
 
 def test_a_text_and_its_tokens(english):
-    tokens = english.tokens("the old dogs chase two gulls .")
-    assert english.text(tokens[0]) == "the old dogs chase two gulls ."
-    assert english.text([*tokens[0], STOP, STOP]) == "the old dogs chase two gulls ."
+    tokens = english.tokens("the grey dogs chase two gulls .")
+    assert english.text(tokens[0]) == "the grey dogs chase two gulls ."
+    assert english.text([*tokens[0], STOP, STOP]) == "the grey dogs chase two gulls ."
     with pytest.raises(ValueError, match="no word cat, zebra"):
         english.tokens("a cat and a zebra")
 
 
 def test_words_that_do_not_exist_or_cannot_come_are_refused(english):
-    with pytest.raises(ValueError, match="tokens run from 0 to 99; expected 0 to 62"):
-        english.next_probabilities([[0, 99]])
+    for wrong in (63, 99):
+        with pytest.raises(ValueError, match=f"tokens run from 0 to {wrong}; expected 0 to 62"):
+            english.next_probabilities([[0, wrong]])
     tokens = english.tokens("the dog chases .")
     with pytest.raises(ValueError, match="place 4 a word came that this language never says"):
         english.next_probabilities(np.append(tokens, [[5]], axis=1))
@@ -154,6 +164,12 @@ def test_pairs_are_one_place_apart_and_nothing_counts_after_the_stop():
     assert inputs.tolist() == [[0, 3, 4, 0], [0, 5, 6, 7], [0, 0, 0, 0]]
     assert targets.tolist() == [[3, 4, 0, 0], [5, 6, 7, 8], [0, 0, 0, 0]]
     assert weight.tolist() == [[1, 1, 1, 0], [1, 1, 1, 1], [1, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("row", [[np.nan, 0.5], [0.0, 0.0]])
+def test_from_no_distribution_nothing_is_drawn(row):
+    with pytest.raises(ValueError, match="sums to 0 or to no number"):
+        draw(np.array([[0.5, 0.5], row]), np.random.default_rng(0))
 
 
 def test_draws_are_as_frequent_as_they_are_likely():

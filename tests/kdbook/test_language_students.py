@@ -1,5 +1,7 @@
 """The transformer, its students, and what they are taught, on a language of four words."""
 
+import argparse
+import contextlib
 from pathlib import Path
 
 import keras
@@ -14,10 +16,21 @@ from kdbook.language.students import NEVER, Batches
 from kdbook.recorders import language_lessons as recorder
 from kdbook.recorders.__main__ import main as command
 from kdlib.distiller import Distiller
-from kdlib.softening import softmax
+from kdlib.softening import log_softmax, softmax
 from kdlib.unet import logits_model
 
 WORDS, LENGTH = 7, 5
+
+
+@contextlib.contextmanager
+def policy(name):
+    """Build networks under a policy of Keras."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def sentences(count=12, seed=0):
@@ -67,6 +80,17 @@ def test_it_can_be_saved(network, tmp_path):
 def test_heads_divide_the_width():
     with pytest.raises(ValueError, match="width is 9, heads is 2; expected a multiple"):
         make(WORDS, LENGTH, width=9)
+    with pytest.raises(ValueError, match="width is 8, heads is 0; expected a multiple"):
+        make(WORDS, LENGTH, width=8, heads=0)
+
+
+def test_under_mixed_precision_it_answers_in_float32():
+    with policy("mixed_bfloat16"):
+        network = make(WORDS, LENGTH, width=8)
+    q = network(sentences())
+    assert keras.backend.standardize_dtype(q.dtype) == "float32"
+    np.testing.assert_allclose(ops.convert_to_numpy(q).sum(-1), 1, atol=1e-6)
+    assert language.write(logits_model(network), 3).shape == (3, LENGTH)
 
 
 def test_its_file_can_be_read_at_a_glance():
@@ -151,6 +175,67 @@ def test_a_student_keeps_the_weights_that_were_best_on_validation(pupil):
     np.testing.assert_allclose(again, curve, rtol=1e-4)
 
 
+def test_the_rate_rises_for_two_twentieths_and_falls_to_0(pupil):
+    rates = [pupil._rate_of(epoch) / pupil.rate for epoch in range(20)]
+    assert rates[0] == pytest.approx(0.25) and np.argmax(rates) == 2
+    assert rates[1] == pytest.approx(0.75)
+    assert rates[2:] == pytest.approx(
+        [(1 + np.cos(np.pi * (e + 0.5) / 20)) / 2 for e in range(2, 20)]
+    )
+
+
+@pytest.mark.tensorflow
+def test_a_student_trains_in_float16_as_often_as_one_likes():
+    with policy("mixed_float16"):
+        pupil = language.Student(make(WORDS, LENGTH, width=8))
+    tokens = sentences(8)
+    said = lessons.logarithms(np.eye(WORDS)[tokens])
+    start = pupil.network.get_weights()
+    curves = [pupil.train(tokens, said, tokens, 20, 0, start) for _ in range(2)]
+    assert np.isfinite(curves).all() and curves[0][-1] < curves[0][0]
+    np.testing.assert_allclose(*curves, rtol=1e-3)
+
+
+@pytest.mark.parametrize("steps", [0, 10, 30])
+def test_steps_are_twentieths(pupil, steps):
+    tokens = sentences(4)
+    with pytest.raises(ValueError, match=f"steps is {steps}; expected a multiple of 20, above 0"):
+        pupil.train(tokens, lessons.logarithms(np.eye(WORDS)[tokens]), tokens, steps, 0)
+    with pytest.raises(ValueError, match="expected a multiple of 20"):
+        pupil.follow(pupil.answers, tokens, steps, 0)
+
+
+def test_on_its_own_text_a_student_learns_what_the_teacher_says_there(monkeypatch):
+    """All of the text is the student's, new each time; all of the answers are the teacher's."""
+    keras.utils.set_random_seed(4)
+    pupil, teacher = language.Student(make(WORDS, LENGTH, width=8)), make(WORDS, LENGTH, width=8)
+    answers, wrote, gave = logits_model(teacher), [], []
+    write, batches = language.students.write, language.students.Batches
+
+    def noted(asked, count, seed):
+        wrote.append(write(asked, count, seed))
+        assert asked is pupil.answers
+        return wrote[-1]
+
+    def given(tokens, said, **more):
+        gave.append((tokens, said))
+        return batches(tokens, said, **more)
+
+    monkeypatch.setattr(language.students, "write", noted)
+    monkeypatch.setattr(language.students, "Batches", given)
+    inputs = pairs(sentences(40))[0]
+    gap = [np.square(log_softmax(pupil.answers.predict(inputs, verbose=0))
+                     - log_softmax(answers.predict(inputs, verbose=0))).mean()]  # fmt: skip
+    assert len(pupil.follow(answers, sentences(4), 200, 0, count=50)) == 20
+    for (tokens, said), own in zip(gave, wrote, strict=True):
+        np.testing.assert_array_equal(tokens, own)
+        np.testing.assert_allclose(said, language.ask(answers, own), atol=1e-5)
+    assert len({own.tobytes() for own in wrote}) == 20
+    gap.append(np.square(log_softmax(pupil.answers.predict(inputs, verbose=0))
+                         - log_softmax(answers.predict(inputs, verbose=0))).mean())  # fmt: skip
+    assert gap[1] < gap[0] / 2
+
+
 def test_what_a_network_writes_is_drawn_from_what_it_says(pupil):
     written = language.write(pupil.answers, 4000, seed=1)
     first = softmax(pupil.answers.predict(np.zeros((1, LENGTH), np.int32), verbose=0))[0, 0]
@@ -159,6 +244,25 @@ def test_what_a_network_writes_is_drawn_from_what_it_says(pupil):
     ended = np.cumsum(written == STOP, axis=1) > 0
     assert ended.any() and (written[ended] == STOP).all()
     assert (written == language.write(pupil.answers, 4000, seed=1)).all()
+
+
+def test_each_word_that_is_written_follows_from_those_before_and_from_t():
+    """A table in a network's place: after word w comes the next word, nearly always at T = 0.2."""
+
+    class Table:
+        input_shape = (None, LENGTH)
+
+        def predict_on_batch(self, inputs):
+            return np.roll(np.eye(WORDS), 1, axis=1)[inputs] * 2.0  # after w comes w + 1
+
+    cold, warm = (language.write(Table(), 3000, seed=1, temperature=t) for t in (0.2, 2.0))
+    for written, t in ((cold, 0.2), (warm, 2.0)):
+        right = np.exp(2 / t) / (np.exp(2 / t) + WORDS - 1)
+        before, after = written[:, :-1], written[:, 1:]
+        going = before != STOP
+        assert np.mean(after[going] == (before[going] + 1) % WORDS) == pytest.approx(
+            right, abs=0.03
+        )
 
 
 def test_the_excess_is_the_mean_divergence_over_the_words_that_count(pupil):
@@ -170,6 +274,10 @@ def test_the_excess_is_the_mean_divergence_over_the_words_that_count(pupil):
     expected = (gap * weight).sum() / weight.sum()
     assert language.excess(pupil.answers, english, tokens) == pytest.approx(expected, rel=1e-4)
     by_place = language.excess(pupil.answers, english, tokens, by_place=True)
+    reverse = np.sum(q * (np.log(q) - np.log(np.maximum(p, np.exp(NEVER)))), axis=-1)
+    assert language.excess(pupil.answers, english, tokens, reverse=True) == pytest.approx(
+        (reverse * weight).sum() / weight.sum(), rel=1e-4
+    )
     counts = weight.sum(axis=0)
     assert (by_place * counts).sum() / counts.sum() == pytest.approx(expected, rel=1e-4)
 
@@ -250,6 +358,18 @@ def test_kept_words_are_the_likeliest_k(taught):
         assert np.ptp(np.sort(even, axis=-1)[..., : WORDS - k], axis=-1).max() < 1e-6
 
 
+def test_of_words_that_are_alike_exactly_k_are_kept():
+    tokens = sentences(2)
+    school = Class(tokens)
+    school.logits = np.zeros_like(school.logits)
+    for k in (1, 3):
+        q = softmax(lessons.TARGETS["renormalised"](school, tokens, k=k)[0])
+        np.testing.assert_allclose(np.sort(q)[..., -k:], 1 / k, rtol=1e-6)
+    for wrong in (0, None, 1.5):
+        with pytest.raises(ValueError, match="k is"):
+            lessons.TARGETS["even"](school, tokens, k=wrong)
+
+
 def test_drawn_words_are_right_on_average(taught):
     _, p, target = taught
     few = softmax(target("drawn", k=2)[0])
@@ -265,6 +385,8 @@ def test_a_probability_of_zero_has_a_finite_logarithm():
 def test_the_record_has_each_arm_and_nothing_that_is_not_planned():
     """Each run is there once, and what counts is the training that was best on validation."""
     found = language.recorded()
+    every = [line for lines in found.values() for line in lines.values()]
+    assert len({str(line["teachers"]) for line in every}) == 1  # all had the same ones
     there = {(name, seed) for name, lines in found.items() for seed in lines}
     assert there <= {(run.arm, run.seed) for run in curriculum.runs()}
     assert {arm.name for arm in curriculum.PLAN.arms} == {name for name, _ in there}
@@ -284,6 +406,18 @@ def test_a_line_of_another_setting_is_refused(tmp_path):
     (tmp_path / "language.jsonl").write_text(line + "\n")
     with pytest.raises(ValueError, match="was recorded with"):
         language.recorded(tmp_path)
+
+
+def test_a_record_is_of_one_backend(tmp_path):
+    text = (Path(language.__file__).parents[1] / "results" / "language.jsonl").read_text()
+    first, second = text.splitlines()[:2]
+    other = second.replace('"backend": "jax', '"backend": "cuneiform')
+    (tmp_path / "language.jsonl").write_text(f"{first}\n{other}\n")
+    with pytest.raises(ValueError, match="was made on cuneiform .* and jax"):
+        language.recorded(tmp_path)
+    (tmp_path / "language.jsonl").write_text(f"{other}\n")
+    with pytest.raises(ValueError, match="was begun on cuneiform"):
+        recorder.main(argparse.Namespace(out=tmp_path, only=None, storage=None))
 
 
 def test_the_recorder_does_what_is_left_and_goes_on_where_it_stopped(tmp_path, monkeypatch):

@@ -6,9 +6,9 @@ import pytest
 from keras import layers, ops
 
 from kdlib import softening
-from kdlib.beyond import METHODS, BeyondDistiller
+from kdlib.beyond import METHODS, BeyondDistiller, Term, forward_kl
 from kdlib.distiller import Distiller
-from kdlib.losses import kl_divergence
+from kdlib.losses import SoftTargetKLDivergence, kl_divergence
 from kdlib.network_ends import class_logits, distribution, logits_model
 
 X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
@@ -269,6 +269,50 @@ def test_a_method_over_one_logit_is_that_over_no_and_yes(name):
     # Nor is a softmax taken of labels that may hold together.
     with pytest.raises(ValueError, match="these do not exclude each other; expected a term over"):
         BeyondDistiller(network(), network(seed=1), METHODS[name](), exclusive=False)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [SoftTargetKLDivergence(), Term(forward_kl), forward_kl, METHODS["squared-error"]()],
+    ids=["soft targets", "term", "function", "squared error"],
+)
+def test_classes_that_may_hold_together_get_no_loss_that_sets_them_against_each_other(loss):
+    model = Distiller(network(), network(seed=1), exclusive=False)
+    with pytest.raises(ValueError, match="do not exclude each other. Leave it out"):
+        model.compile(distillation_loss_fn=loss)
+    model.compile()
+    with pytest.raises(ValueError, match="do not exclude each other. Leave it out"):
+        model.distillation_loss_fn = loss
+    Distiller(network(), network(seed=1)).compile(distillation_loss_fn=loss)
+
+
+def tagger(seed, mask_zero):
+    keras.utils.set_random_seed(seed)
+    tokens = keras.Input((6,), dtype="int32")
+    x = layers.Embedding(9, 8, mask_zero=mask_zero)(tokens)
+    return keras.Model(tokens, layers.Dense(5, name="logits")(x))
+
+
+@pytest.mark.parametrize("loss", [None, Term(forward_kl)], ids=["own", "term"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_what_a_keras_mask_leaves_out_weighs_nothing_in_either_loss(loss, weighted):
+    """As a weight of 0 there: not one thing in the loss on labels and another beside it."""
+    rng, found, after = np.random.default_rng(0), [], []
+    tokens, y = rng.integers(1, 9, (4, 6)), rng.integers(0, 5, (4, 6))
+    tokens[:, 4:] = 0
+    given = rng.uniform(0.5, 2, (4, 6)) if weighted else np.ones((4, 6))
+    for mask in (True, False):
+        student, teacher = tagger(0, mask), tagger(1, mask)
+        model = Distiller(student, teacher)
+        model.compile("sgd", alpha=0.5, temperature=2.0, distillation_loss_fn=loss)
+        weight = given if mask else given * (tokens != 0)
+        options = {"sample_weight": weight} if weighted or not mask else {}
+        found.append(model.evaluate(tokens, y, **options, verbose=0, return_dict=True))
+        model.fit(tokens, y, **options, verbose=0)
+        after.append(student.get_weights())
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+    for first, second in zip(*after, strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-7)
 
 
 def test_a_softmax_over_one_value_says_nothing_and_is_refused():

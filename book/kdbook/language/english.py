@@ -10,7 +10,7 @@ import numpy as np
 from kdbook.language.markov import STOP, Language
 
 TOPICS = {
-    "farm": (("dog", "cow", "horse", "farmer"), ("chase", "follow", "feed"), ("old", "brown")),
+    "farm": (("dog", "cow", "horse", "farmer"), ("chase", "follow", "feed"), ("grey", "brown")),
     "harbour": (("sailor", "boat", "gull", "fish"), ("watch", "carry", "pull"), ("wet", "small")),
     "kitchen": (("cook", "child", "guest", "spoon"), ("call", "like", "hold"), ("hot", "young")),
 }

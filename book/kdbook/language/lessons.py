@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 
 from kdbook.language.markov import draw, pairs
 from kdbook.language.students import NEVER, ask, truth
+from kdlib._arguments import checked_whole
 from kdlib.softening import log_softmax, softmax
 
 
@@ -111,7 +112,9 @@ def _drawn(school, tokens, seed=0, k=5):
 def _kept(school, tokens, k):
     """Return the teacher's probabilities, 0 for all but the k likeliest words."""
     p = softmax(_teacher(school, tokens)[0])
-    return np.where(p >= np.sort(p, axis=-1)[..., -k, None], p, 0.0)
+    others = np.argsort(-p, axis=-1, kind="stable")[..., checked_whole(k, "k") :]
+    np.put_along_axis(p, others, 0.0, axis=-1)
+    return p
 
 
 TARGETS = {

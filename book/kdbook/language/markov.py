@@ -98,10 +98,14 @@ class Language(NamedTuple):
 def draw(probabilities, rng):
     """Return one draw from each row of probabilities, shape (rows, outcomes), as int32.
 
+    ``ValueError`` if there is nothing to draw from, as after a training that diverged.
+
     >>> draw(np.eye(3), np.random.default_rng(0)).tolist()
     [0, 1, 2]
     """
     edges = np.cumsum(probabilities, axis=1)
+    if not (np.isfinite(edges[:, -1]).all() and (edges[:, -1] > 0).all()):
+        raise ValueError("a row of probabilities sums to 0 or to no number; expected 1.")
     at = rng.random((len(edges), 1)) * edges[:, -1:]
     return (at >= edges).sum(axis=1).astype(np.int32)
 

@@ -81,6 +81,8 @@ class Student:
             distillation_loss_fn=loss, jit_compile=keras.backend.backend() == "jax",
             steps_per_execution=5,
         )  # fmt: skip
+        variables = self.distiller.optimizer.variables
+        self._fresh = [keras.ops.convert_to_numpy(variable).copy() for variable in variables]
 
     def train(self, tokens, said, validation, steps, seed, start=None, weight=None, keep="best"):
         """Train, keep the weights that did best on validation, or the last; return the curve.
@@ -92,6 +94,7 @@ class Student:
         - ``start``: list of array. The weights to start from, as of :func:`new_weights`; by default
           those that it has.
         - ``keep``: {"best", "last"}.
+        - ``ValueError`` if the steps are no multiple of 20.
         - Returns list of float: the cross-entropy of the validation words after each twentieth, in
           nats per word.
         """
@@ -101,7 +104,7 @@ class Student:
         best = keras.callbacks.EarlyStopping(
             "val_student_loss", mode="min", patience=self.EPOCHS, restore_best_weights=True
         )
-        batches = Batches(tokens, said, weight, self.EPOCHS, steps // self.EPOCHS, seed=seed)
+        batches = Batches(tokens, said, weight, self.EPOCHS, self._twentieth(steps), seed=seed)
         callbacks = {"best": [best], "last": []}[keep]
         return self._fit(batches, range(self.EPOCHS), validation, callbacks)
 
@@ -115,12 +118,17 @@ class Student:
         - Returns list of float: as of :meth:`train`.
         """
         self._forget()
-        curve = []
+        twentieth, curve = self._twentieth(steps), []
         for epoch in range(self.EPOCHS):
             own = write(self.answers, count, seed * 1000 + epoch)
-            batches = Batches(own, ask(teacher, own), steps=steps // self.EPOCHS, seed=epoch)
+            batches = Batches(own, ask(teacher, own), steps=twentieth, seed=epoch)
             curve += self._fit(batches, [epoch], validation)
         return curve
+
+    def _twentieth(self, steps):
+        if steps < self.EPOCHS or steps % self.EPOCHS:
+            raise ValueError(f"steps is {steps}; expected a multiple of {self.EPOCHS}, above 0.")
+        return steps // self.EPOCHS
 
     def _fit(self, batches, epochs, validation, callbacks=()):
         x, y, weight = pairs(validation)
@@ -135,8 +143,8 @@ class Student:
 
     def _forget(self):
         """Forget what the optimizer gathered in another training."""
-        for variable in self.distiller.optimizer.variables:
-            variable.assign(np.zeros(variable.shape))
+        for variable, fresh in zip(self.distiller.optimizer.variables, self._fresh, strict=True):
+            variable.assign(fresh)
 
     def _rate_of(self, epoch, rate=None):
         """Return the learning rate of a twentieth of the training."""

@@ -45,7 +45,7 @@ def transformer(words, length, width=32, blocks=1, heads=2, dropout=0.0, name=No
     >>> transformer(words=7, length=5, width=8).output_shape
     (None, 5, 7)
     """
-    if width % heads:
+    if heads < 1 or width % heads:
         raise ValueError(f"width is {width}, heads is {heads}; expected a multiple of the heads.")
     tokens = keras.Input((length,), dtype="int32", name="tokens")
     x = Positions(name="positions")(layers.Embedding(words, width, name="embedding")(tokens))
@@ -55,8 +55,10 @@ def transformer(words, length, width=32, blocks=1, heads=2, dropout=0.0, name=No
         x = layers.Add()([x, layers.Dropout(dropout)(y)])
         y = layers.Dense(4 * width, activation="gelu")(layers.LayerNormalization()(x))
         x = layers.Add()([x, layers.Dropout(dropout)(layers.Dense(width)(y))])
-    logits = layers.Dense(words, name="logits")(layers.LayerNormalization()(x))
-    return keras.Model(tokens, layers.Softmax(name="probabilities")(logits), name=name)
+    # In float32 under mixed precision too, as in the U-Nets.
+    head = layers.Dense(words, name="logits", dtype="float32")
+    softmax_layer = layers.Softmax(name="probabilities", dtype="float32")
+    return keras.Model(tokens, softmax_layer(head(layers.LayerNormalization()(x))), name=name)
 
 
 def write(answers, count, seed=0, temperature=1.0):
