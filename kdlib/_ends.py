@@ -13,6 +13,7 @@ _KEEP = {"Identity", "Dropout", "Reshape", "Cropping1D", "Cropping2D", "RepeatVe
 _MIX = {"UpSampling2D", "Resizing", "AveragePooling2D", "GlobalAveragePooling2D"}
 _SUMS = {"Add", "Subtract"}  # of probabilities they are none
 _MIX |= {"GlobalAveragePooling1D", "Average"} | _SUMS
+_NO_PROBABILITIES = {"logsoftmax", "logsigmoid", "relu", "relu6", "leakyrelu", "tanh", "gelu"}
 
 
 class End(NamedTuple):
@@ -30,7 +31,7 @@ def end_of(model, outputs, output_name, exclusive=None):
     if exclusive not in (None, True, False):
         raise ValueError(f"exclusive is {exclusive!r}; expected None, True or False.")
     inputs = inputs_of(model)
-    structure = model.outputs if getattr(model, "outputs", None) else _called(model, inputs)
+    structure = model.outputs if _is_graph(model) else _called(model, inputs)
     if isinstance(getattr(model, "output", None), dict) and not isinstance(structure, dict):
         structure = model.output
     tensor = _chosen(model, structure, output_name)
@@ -52,6 +53,11 @@ def end_of(model, outputs, output_name, exclusive=None):
         if outputs == "probabilities":
             raise ValueError(f"{named} ends in a linear layer; that gives no probabilities.")
     elif outputs == "probabilities" or end.kind in _ACTIVATIONS:
+        if _activation_of(tensor) in _NO_PROBABILITIES:
+            raise ValueError(
+                f"{named} ends in {_named(tensor)}, with {_activation_of(tensor)}; that gives no "
+                "probabilities."
+            )
         alone = tensor.shape[-1] == 1 or exclusive is False
         kind = end.kind or ("sigmoid" if alone else "softmax")
         end = End(kind, _Logarithms(kind)(tensor), tensor)
@@ -63,6 +69,22 @@ def end_of(model, outputs, output_name, exclusive=None):
             "probabilities. Say outputs='logits' or outputs='probabilities'."
         )
     return inputs, end
+
+
+def _is_graph(model):
+    """Whether a model does what its layers say: it is functional or sequential, as Keras calls it.
+
+    A subclass with a call of its own may do more.
+    """
+    owner = next(kind for kind in type(model).__mro__ if "call" in vars(kind))
+    return bool(getattr(model, "outputs", None)) and owner.__module__.startswith("keras.")
+
+
+def _activation_of(tensor):
+    """Return in lower case what the last operation is, or the activation inside it."""
+    op = tensor._keras_history.operation
+    inside = getattr(op, "activation", None)
+    return (getattr(inside, "__name__", None) or type(op).__name__).lower().replace("_", "")
 
 
 def _check_exclusive(named, kind, classes, exclusive):
@@ -137,7 +159,9 @@ def _end_at(tensor):
     """Return how the network ends that this tensor comes out of."""
     history = tensor._keras_history
     op, node = history.operation, history.operation._inbound_nodes[history.node_index]
-    before, kind = node.input_tensors, type(op).__name__
+    # By its name, if it is Keras' own: a layer of another that has such a name may do anything.
+    ours = type(op).__module__.startswith("keras.")
+    before, kind = node.input_tensors, type(op).__name__ if ours else None
     if isinstance(op, keras.Model):
         return _nested(op, node, history.tensor_index, tensor)
     if kind in ("Softmax", "Sigmoid"):  # a layer, or an operation of keras.ops
@@ -154,7 +178,9 @@ def _end_at(tensor):
         if kinds == {"linear"}:
             return End("linear", tensor, tensor)
         return End(kinds.pop() if len(kinds) == 1 and kind not in _SUMS else None, None, tensor)
-    return _at_layer(op, before, tensor)
+    end = _at_layer(op, before, tensor)
+    kind = end.kind or _inside(op, node)
+    return end if end.kind else End(kind, tensor if kind == "linear" else None, tensor)
 
 
 def _at_layer(op, before, tensor):
@@ -172,11 +198,38 @@ def _at_layer(op, before, tensor):
         if op.activity_regularizer is not None:  # which looks at what the layer returns
             return End(known[0], None, tensor)
         logits = _BeforeActivation(op)(before[0])
-        return End(known[0], logits, layers.Activation(known[0], dtype=op.dtype_policy)(logits))
+        return End(known[0], logits, layers.Activation(known[0], dtype=_policy_of(op))(logits))
     elif activation is keras.activations.linear and _is_weighted_sum(op):
         return End("linear", tensor, tensor)
-    # A layer of one's own is believed its name.
-    return End("linear" if op.name == "logits" and activation is None else None, tensor, tensor)
+    return End(None, tensor, tensor)
+
+
+def _inside(op, node):
+    """Return the kind of end that is inside a layer, or None if it does not show.
+
+    The code of the layer is followed, as that of a layer around another one. Where neither shows a
+    softmax or sigmoid, a layer of one's own is believed its name.
+    """
+    if isinstance(op, _BeforeActivation):
+        return "linear"
+    inner, kind = getattr(op, "layer", None), None
+    if isinstance(inner, layers.Activation) or (inner is not None and _is_weighted_sum(inner)):
+        kind = next((n for n, f in _ACTIVATIONS.items() if inner.activation is f), None)
+    if kind is None and isinstance(op, layers.Layer):
+        try:
+            kind = _end_at(op.call(*node.arguments.args, **node.arguments.kwargs)).kind
+        except Exception:  # whatever the code of others raises on tensors without values
+            kind = None
+    if kind in _ACTIVATIONS:
+        return kind
+    named = op.name == "logits" and getattr(op, "activation", None) is None
+    return "linear" if named else None
+
+
+def _policy_of(layer):
+    """Return the policy of a layer, for one without weights to be quantised."""
+    quantised = getattr(layer.dtype_policy, "quantization_mode", None)
+    return layer.compute_dtype if quantised else layer.dtype_policy
 
 
 def _is_weighted_sum(op):
@@ -195,7 +248,7 @@ def _not_last(op, place):
 
 def _nested(model, node, index, tensor):
     """Return the end of a model within a model: that of the inner one, on the outer's tensors."""
-    if not getattr(model, "outputs", None):
+    if not _is_graph(model):
         return _from_outside(model, node, tensor)
     inner = _end_at(model.outputs[index])
     if inner.logits is None:
@@ -206,10 +259,18 @@ def _nested(model, node, index, tensor):
 
 def _from_outside(model, node, tensor):
     """Return the end of a subclassed model: its kind, if its code can be followed."""
+    takes = "training" in inspect.signature(model.call).parameters
+    modes = [{"training": True}, {"training": False}] if takes else [{}]
     try:
-        kind = _end_at(model.call(*node.arguments.args)).kind
+        kinds = {_end_at(model.call(*node.arguments.args, **mode)).kind for mode in modes}
     except Exception:  # whatever the code of others raises on tensors without values
-        kind = None
+        kinds = {None}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"model {model.name!r} ends otherwise in training than in use; expected logits in "
+            "both, or probabilities in both."
+        )
+    kind = kinds.pop()
     return End(kind, tensor if kind == "linear" else None, tensor)
 
 
@@ -223,7 +284,7 @@ class _BeforeActivation(layers.Layer):
     """What a layer computes before its activation, with the layer's own weights."""
 
     def __init__(self, layer, name=None):
-        super().__init__(name=name or f"{layer.name}_before", dtype=layer.dtype_policy)
+        super().__init__(name=name or f"{layer.name}_before", dtype=_policy_of(layer))
         self.layer = layer
 
     def call(self, inputs):

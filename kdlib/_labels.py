@@ -56,18 +56,25 @@ def of_output(given, what, names, name):
         return given
     keys = list(given) if isinstance(given, dict) else list(names or range(len(given)))
     each = list(given.values()) if isinstance(given, dict) else list(given)
-    if len(each) == 1:
+    mine = [name] if name is not None else names
+    of_another = isinstance(given, dict) and mine and keys[0] not in mine
+    if len(each) == 1 and not of_another:
         return each[0]
     if name in keys and len(keys) == len(each):
         return each[keys.index(name)]
     found = ", ".join(map(repr, given)) if isinstance(given, dict) else f"a list of {len(each)}"
     raise ValueError(
-        f"the {what} are {found}; expected one array, of the output that is distilled."
+        f"the {what} are {found}; expected one array, of the output that is distilled"
+        + (f", {', '.join(map(repr, mine))}." if mine else ".")
     )
 
 
 def check_arrays(x, y, sample_weight, class_weight=None):
     """Raise ``ValueError`` for labels and weights that Keras cannot read, or would not use."""
+    if isinstance(sample_weight, list) and np.ndim(sample_weight[0]) == 0:
+        raise ValueError("sample_weight is a list of numbers; expected an array: numpy.array(it).")
+    if not isinstance(class_weight, (dict, type(None))):
+        raise ValueError(f"class_weight is {class_weight!r}; expected a dictionary, as {{0: 2.0}}.")
     for each in [] if y is None else keras.tree.flatten(y):
         of_names = getattr(getattr(each, "dtype", None), "kind", "") in ("U", "S", "O")
         if of_names or not len(getattr(each, "shape", ())):
@@ -102,7 +109,7 @@ def prepared(y, sample_weight, shape, exclusive=True, ignore_class=None, allowed
     - ``sample_weight``: tensor or None. Shape (batch, ...) or (batch,).
     - ``shape``: of the logits: (batch, ..., classes).
     - ``exclusive``: whether the shares of a pixel sum to 1.
-    - ``ignore_class``: number. A label that gets weight 0.
+    - ``ignore_class``: number. A label that gets weight 0; of shares, the class of the largest.
     - ``allowed``: number. A label that is no class, and that the loss itself leaves out.
     - Returns tuple: ids have lost a last axis of 1, and labels of weight 0 are 0. ``(y,
       sample_weight, None)`` where the shape is none of these.
@@ -114,6 +121,14 @@ def prepared(y, sample_weight, shape, exclusive=True, ignore_class=None, allowed
     values = ops.cast(y, "float32")
     # One number a pixel: its id, or the largest of its shares.
     number = values if is_ids else ops.max(values, axis=-1)
+    ignored = number
+    if not is_ids and classes > 1 and ignore_class in range(classes):
+        if not exclusive:
+            raise ValueError(
+                f"ignore_class is {ignore_class}, and each class is a yes or no of its own; "
+                "expected a value that is none of their labels, such as -1, or sample_weight."
+            )
+        ignored = ops.argmax(values, axis=-1)
     fits = _are_ids(values, classes) if is_ids else _are_shares(values, exclusive)
     counts = ops.ones_like(number, dtype="bool")
     if sample_weight is not None:
@@ -124,7 +139,7 @@ def prepared(y, sample_weight, shape, exclusive=True, ignore_class=None, allowed
         sample_weight = sample_weight * ops.ones_like(number, dtype=sample_weight.dtype)
         counts = ops.logical_and(counts, sample_weight != 0)
     if ignore_class is not None:
-        counts = ops.logical_and(counts, number != float(ignore_class))
+        counts = ops.logical_and(counts, ops.cast(ignored, "float32") != float(ignore_class))
         weight = ops.cast(counts, "float32")
         sample_weight = weight if sample_weight is None else sample_weight * weight
     if allowed is not None:

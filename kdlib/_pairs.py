@@ -69,6 +69,11 @@ def _check_names(student, teacher):
             f"the student takes a dictionary of {', '.join(sorted(keys[0]))}, which the teacher "
             f"does not; expected {remedy}"
         )
+    if keys[0] is None and keys[1] and len(names[0]) > 1:
+        raise ValueError(
+            f"the student takes a list of inputs and the teacher a dictionary of "
+            f"{', '.join(sorted(keys[1]))}; expected {remedy}"
+        )
     if keys == [None, None] and names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
         raise ValueError(
             f"the inputs of the student are {', '.join(names[0])}, of the teacher "

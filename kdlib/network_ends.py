@@ -84,6 +84,20 @@ def class_logits(model, outputs=None, output_name=None):
     return keras.Model(inputs_of(found), both, name=f"{model.name}_classes")
 
 
+def ends_in_probabilities(model):
+    """Tell whether a model is seen to end in a softmax or sigmoid.
+
+    Examples
+    --------
+    >>> ends_in_probabilities(keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]))
+    False
+    """
+    try:
+        return end_of(model, None, None)[1].kind in ("softmax", "sigmoid")
+    except ValueError:  # it does not show
+        return False
+
+
 def check_class_scores(shape):
     """Raise ``ValueError`` if a network gives one number, which the largest of cannot be taken.
 

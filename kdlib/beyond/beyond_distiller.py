@@ -242,12 +242,24 @@ def _opened(model, inner, names, reading):
     node = _call_of(inner, model.outputs)
     mine = [name for name in names if name.partition("/")[0] == inner.name and "/" in name]
     wanted = [name.partition("/")[2] for name in mine]
+    others = [name for name in names if name not in mine]
+    if len(model.outputs) == 1 and node.outputs[0] is model.outputs[0]:  # nothing comes behind
+        ends = with_features(inner, wanted, *reading)(*node.arguments.args, **node.arguments.kwargs)
+        around = {layer.name: layer for layer in model.layers}
+        _check_names(model, others, around)
+        by_name = dict(zip(["logits", *mine], [ends[0], *ends[2:]], strict=True))
+        by_name |= {
+            name: _call_of(around[name], model.outputs).outputs[0]
+            for name in others
+            if name != "logits"
+        }
+        features = [by_name[name] for name in names]
+        return keras.Model(inputs_of(model), [*ends[:2], *features], name=f"{model.name}_features")
     own = {layer.name: layer for layer in inner.layers}
     _check_names(inner, wanted, own)
     tensors = [_call_of(own[name], inner.outputs).outputs[0] for name in wanted]
     body = keras.Model(inputs_of(inner), [inner.outputs[0], *tensors], name=f"{inner.name}_opened")
     behind = keras.Model(node.outputs[0], model.output, name=model.name)
-    others = [name for name in names if name not in mine]
     given, *found = body(*node.arguments.args, **node.arguments.kwargs)
     logits, answer, *rest = with_features(behind, others, *reading)(given)
     by_name = dict(zip([*mine, *others], [*found, *rest], strict=True))

@@ -7,6 +7,7 @@ import keras
 
 from kdlib.beyond.divergences import forward_kl
 from kdlib.beyond.term import Term
+from kdlib.network_ends import ends_in_probabilities
 from kdlib.softening import checked_temperature
 
 
@@ -69,6 +70,17 @@ class TermDistillation(keras.distillation.DistillationLoss):
         if self.temperature is None:
             raise ValueError(f"{self.term.name} has no temperature.")
         self.term.options["temperature"] = checked_temperature(value)
+
+    def validate_model_compatibility(self, teacher, student):
+        """Raise ``ValueError`` if a term over logits would get probabilities."""
+        if not self.term.over_logits:
+            return
+        for role, model in (("teacher", teacher), ("student", student)):
+            if ends_in_probabilities(model):
+                raise ValueError(
+                    f"the {role} ends in a softmax or sigmoid, and {self.term.name} is over logits;"
+                    " expected kdlib.unet.logits_model of both networks."
+                )
 
     def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
         """Return the term, one number. Keras passes nothing else."""

@@ -66,6 +66,85 @@ class Softer(layers.Dense):
         return ops.softmax(super().call(x))
 
 
+class Softmax(layers.Layer):
+    """Has the name of a layer of Keras, and does something else."""
+
+    def call(self, x):
+        return ops.softmax(x / 4)
+
+
+class Twice(keras.Sequential):
+    def call(self, x, training=None, mask=None):
+        return super().call(2 * x)
+
+
+class SoftAfterAll(keras.Model):
+    def __init__(self):
+        inputs = keras.Input((4,))
+        super().__init__(inputs, layers.Dense(3)(inputs))
+
+    def call(self, x, training=None, mask=None):
+        return ops.softmax(super().call(x))
+
+
+class Moody(Subclassed):
+    """Gives logits in training, and probabilities otherwise."""
+
+    def call(self, x, training=False):
+        z = super().call(x)
+        return z if training else ops.softmax(z)
+
+    @classmethod
+    def built(cls):
+        model = cls()
+        model(X)
+        return model
+
+
+SAID = {"outputs": "probabilities"}
+HIDDEN = {
+    "code of a layer": lambda: dense(Softer(3)),
+    "a layer called logits": lambda: dense(layers.Dense(3), Softmax(name="logits")),
+    "a function called logits": lambda: dense(
+        layers.Dense(3), layers.Lambda(ops.softmax, name="logits")
+    ),
+    "around a layer": lambda: dense(
+        layers.SpectralNormalization(layers.Dense(3, "softmax"), name="logits")
+    ),
+    "a layer called Softmax": lambda: dense(layers.Dense(3), Softmax()),
+    "activation of keras.ops": lambda: dense(layers.Dense(3, activation=ops.softmax)),
+    "call of a functional subclass": SoftAfterAll,
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_softmax_inside_is_noticed_whatever_the_layer_is_called(name):
+    """Not by its name: by what its code does. The logits are then the logarithms."""
+    keras.utils.set_random_seed(3)
+    model = HIDDEN[name]()
+    assert distribution(model) == "categorical"
+    found = softening.softmax(numpy_logits(model))
+    np.testing.assert_allclose(found, ops.convert_to_numpy(model(X)), atol=1e-6)
+
+
+def test_what_a_subclass_does_with_its_layers_counts():
+    model = Twice([keras.Input((4,)), layers.Dense(3)])
+    np.testing.assert_allclose(numpy_logits(model), ops.convert_to_numpy(model(X)), atol=1e-6)
+    distiller = Distiller(model, dense(layers.Dense(3), seed=1))
+    distiller.compile(**EAGER, alpha=1.0)
+    z = ops.convert_to_numpy(model(X)).astype(float)
+    hard = -softening.log_softmax(z)[np.arange(6), Y].mean()
+    assert distiller.evaluate(X, Y, verbose=0, return_dict=True)["loss"] == pytest.approx(hard)
+
+
+@pytest.mark.tensorflow
+def test_a_quantised_network_is_distilled():
+    model = dense(layers.Dense(3, "softmax"))
+    model.quantize("int8")
+    z = numpy_logits(model)
+    np.testing.assert_allclose(softening.softmax(z), ops.convert_to_numpy(model(X)), atol=1e-5)
+
+
 def channels_first(*last):
     image = keras.Input((3, 8, 8))
     layer = layers.Conv2D(4, 1, data_format="channels_first")
@@ -139,7 +218,9 @@ def test_networks_of_keras_applications(name):
         (lambda: dense(layers.Dense(3)), {"outputs": "scores"}, "outputs is 'scores'"),
         (lambda: Subclassed(), {}, "not built"),
         (lambda: dense(Gated()), {}, "Say outputs='logits' or"),
-        (lambda: dense(Softer(3)), {}, "Say outputs='logits' or"),
+        (Moody.built, {}, "ends otherwise in training than in use"),
+        (lambda: dense(layers.Dense(3, "log_softmax")), SAID, "with logsoftmax; that gives no"),
+        (lambda: dense(layers.Dense(3), layers.ReLU()), SAID, "with relu; that gives no prob"),
         (
             lambda: keras.Sequential([keras.Input((5, 4)), layers.LSTM(3, activation="softmax")]),
             {},
@@ -399,6 +480,35 @@ def test_features_inside_a_network_inside_in_one_pass():
         BeyondDistiller(student, teacher, Term(hint, ["backbone/second"]))
     with pytest.raises(ValueError, match="A layer of a network inside is called inner/layer"):
         BeyondDistiller(student, teacher, Term(hint, ["first"]))
+
+
+def nested(seed, levels):
+    """A network that is all inside another one, which doubles its input; or inside that of one."""
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((4,))
+    hidden = layers.Dense(5, "relu", name="hidden")(inputs)
+    model = keras.Model(inputs, layers.Dense(3, "softmax")(hidden), name="inner")
+    for name in ("middle", "outer")[:levels]:
+        inputs = keras.Input((4,))
+        doubled = layers.Rescaling(2.0, name=f"{name}_twice")(inputs)
+        model = keras.Model(inputs, model(doubled), name=name)
+    return model
+
+
+@pytest.mark.parametrize(("levels", "path"), [(1, "inner/hidden"), (2, "middle/inner/hidden")])
+def test_features_of_a_network_that_is_the_last_thing_in_another(levels, path):
+    student, teacher = nested(1, levels), nested(2, levels)
+    model = BeyondDistiller(student, teacher, Term(hint, [path, f"{teacher.name}_twice"]))
+    model.compile(**EAGER, alpha=0.5, temperature=2.0, weight=2.0)
+    hidden = []
+    for network in (student, teacher):
+        for inner in path.split("/")[:-1]:
+            network = network.get_layer(inner)
+        hidden.append(network.get_layer("hidden")(2.0**levels * X))
+    term = float(ops.mean((hidden[0] - hidden[1]) ** 2)) / 2
+    found = model.evaluate(X, Y, verbose=0, return_dict=True)
+    assert found["term"] == pytest.approx(term, rel=1e-5)
+    assert found["loss"] == pytest.approx(by_hand(model, Y, 0.5, 2.0) + 2 * term, rel=1e-5)
 
 
 @pytest.mark.parametrize("classes", [1, 3])

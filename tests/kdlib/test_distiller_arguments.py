@@ -286,6 +286,76 @@ def test_classes_that_may_hold_together_get_no_loss_that_sets_them_against_each_
     Distiller(network(), network(seed=1)).compile(distillation_loss_fn=loss)
 
 
+@pytest.mark.parametrize("form", ["one-hot", "shares"])
+@pytest.mark.parametrize("ignored", [0, 1, 2])
+def test_of_shares_the_class_of_the_largest_is_ignored(form, ignored):
+    shares = np.eye(3)[Y] if form == "one-hot" else 0.7 * np.eye(3)[Y] + 0.1
+    model = pair()
+    model.compile(**EAGER, alpha=0.3, ignore_class=ignored)
+    found = evaluated(model, X, shares.astype("float32"))
+    again = pair()
+    again.compile(**EAGER, alpha=0.3)
+    weight = (ignored != Y).astype("float32")
+    assert found == pytest.approx(evaluated(again, X, shares.astype("float32"), weight), rel=1e-6)
+    assert found["loss"] > 0.1
+
+
+def test_of_labels_that_may_hold_together_none_is_the_ignored_one():
+    model = pair(exclusive=False)
+    model.compile(**EAGER, ignore_class=1)
+    with pytest.raises(ValueError, match="ignore_class is 1, and each class is a yes or no"):
+        model.fit(X, np.eye(3, dtype="float32")[Y], verbose=0)
+
+
+def test_labels_of_another_output_are_not_taken_for_its_own():
+    def two(seed):
+        keras.utils.set_random_seed(seed)
+        inputs = keras.Input((4,))
+        ends = {name: layers.Dense(3, name=name)(inputs) for name in ("mask", "edge")}
+        return keras.Model(inputs, ends)
+
+    model = Distiller(two(0), two(1), output_name="mask")
+    model.compile(**EAGER)
+    model.fit(X, {"mask": Y}, verbose=0)
+    with pytest.raises(ValueError, match="the labels are 'edge'; expected one array, .* 'mask'"):
+        model.fit(X, {"edge": Y}, verbose=0)
+
+
+def test_a_list_of_inputs_and_a_dictionary_are_no_pair():
+    """Keras reads a list for a dictionary in the order of its sorted keys, or refuses it."""
+
+    def network(seed, names, as_dict):
+        keras.utils.set_random_seed(seed)
+        inputs = {name: keras.Input((2,), name=name) for name in names}
+        z = layers.Dense(3)(layers.Concatenate()([inputs["a"], inputs["b"]]))
+        return keras.Model(inputs if as_dict else list(inputs.values()), z)
+
+    given = network(0, "ba", False), network(1, "ab", True)
+    with pytest.raises(ValueError, match="a list of inputs and the teacher a dictionary of a, b"):
+        Distiller(*given)
+    a, b = X[:, :2], X[:, 2:]
+    model = Distiller(*given, teacher_input=lambda x: {"b": x[0], "a": x[1]})
+    model.compile(**EAGER, alpha=0.0, temperature=1.0)
+    p = softening.softmax(ops.convert_to_numpy(logits_model(given[1])({"a": a, "b": b})))
+    q = softening.softmax(ops.convert_to_numpy(logits_model(given[0])([b, a])))
+    found = evaluated(model, [b, a], Y)["distillation_loss"]
+    assert found == pytest.approx(softening.kl_divergence(p, q).mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"sample_weight": [1.0] * 6}, "sample_weight is a list of numbers; expected an array"),
+        ({"class_weight": [1.0, 2.0, 1.0]}, "expected a dictionary"),
+    ],
+)
+def test_weights_that_are_lists_are_refused(weights, message):
+    model = pair()
+    model.compile(**EAGER)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, Y, verbose=0, **weights)
+
+
 def tagger(seed, mask_zero):
     keras.utils.set_random_seed(seed)
     tokens = keras.Input((6,), dtype="int32")

@@ -45,3 +45,18 @@ def test_keras_own_tests_of_its_distiller_pass_with_our_term(monkeypatch):
     result = unittest.TestResult()
     suite.run(result)
     assert result.testsRun > 8 and result.wasSuccessful(), result.failures + result.errors
+
+
+def test_probabilities_are_refused_where_logits_are_meant():
+    """Their softmax would be taken once more, and hardly anything would be distilled."""
+
+    def network(seed, activation):
+        keras.utils.set_random_seed(seed)
+        return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation)])
+
+    loss = beyond.SoftTargetDistillation(2.0)
+    for ends in (("softmax", None), (None, "softmax")):
+        teacher, student = (network(seed, end) for seed, end in enumerate(ends))
+        with pytest.raises(ValueError, match="ends in a softmax or sigmoid, and forward_kl is ov"):
+            keras.distillation.Distiller(teacher, student, distillation_losses=loss)
+    keras.distillation.Distiller(network(0, None), network(1, None), distillation_losses=loss)
