@@ -37,12 +37,27 @@ def unmasked(logits, sample_weight=None):
     An ``Embedding(mask_zero=True)`` or ``Masking`` layer hangs such a mask on what it gives, and
     Keras' losses would follow it, each in its own way.
     """
-    mask = getattr(logits, "_keras_mask", None)
-    if mask is None:
+    taking = MaskTaking(autocast=False)
+    logits = taking(logits)
+    if taking.mask is None:
         return logits, sample_weight
-    mask = ops.cast(mask, "float32")
+    mask = ops.cast(taking.mask, "float32")
     weight = per_pixel(sample_weight, logits)
-    return ops.copy(logits), mask if weight is None else ops.cast(weight, "float32") * mask
+    return logits, mask if weight is None else ops.cast(weight, "float32") * mask
+
+
+class MaskTaking(keras.layers.Layer):
+    """Keeps the mask of a tensor: Keras passes it to a layer, and shows it nowhere else."""
+
+    mask = None
+
+    def call(self, x, mask=None):
+        """Return the tensor without it."""
+        self.mask = mask
+        return x if mask is None else ops.copy(x)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        """Return none."""
 
 
 def of_output(given, what, names, name):
