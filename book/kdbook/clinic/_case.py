@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from kdbook.clinic import _suspects
+from kdbook.clinic import _alpha, _suspects
 from kdbook.clinic._probe import setting
 
 _QUIET = 1e-4  # a share of the gradient below which float32 cannot tell an effect from none
@@ -111,6 +111,30 @@ class Case:
             candidates[name] = other - one
         return _suspects.identify(self.hard, candidates)
 
+    @functools.cached_property
+    def ends(self):
+        """What (label, teacher) change in the gradient at alpha 0, and at alpha 1."""
+        found = []
+        for value in (0.0, 1.0):
+            with setting(self.alpha.owner, self.alpha.name, value):
+                first = self.gradient()
+                found.append((self.gradient(label=1) - first, self.gradient(1) - first))
+        return found
+
+    @functools.cached_property
+    def role(self):
+        """What alpha weighs, or None if that is unknown."""
+        return _alpha.role_of(self)
+
+    def soft_alone(self, teacher_logits):
+        """Return the gradient of the soft targets alone, which needs the role of alpha."""
+        total, label = 0.0, self.labels[0]
+        for value, sign in self.role.alone:
+            with setting(self.alpha.owner, self.alpha.name, value):
+                found = self.probe.gradient(teacher_logits, self.students[0], label)
+            total = total + sign * found
+        return total
+
     def hard_part(self):
         """Return the share of the labels in :attr:`base`, or None if their loss is unknown."""
         name, factor, _ = self.hard_kind
@@ -133,15 +157,15 @@ class Case:
 
     def scales(self):
         """How many times each loss is larger than a mean over pixels, where that is known."""
-        if self.alpha.value is None:
+        if self.role is None:
             return {}
-        found, alpha = {}, self.alpha.value
-        if self.hard_kind[0] is not None and alpha > 0:
-            found["loss on the labels"] = self.hard_kind[1] / alpha
-        if self.soft_kind[0] not in (None, "squared logits") and alpha < 1 and self.growth:
+        found, (labels, soft) = {}, self.role.weights(self.alpha.value)
+        if self.hard_kind[0] is not None and labels > 0:
+            found["loss on the labels"] = self.hard_kind[1] / labels
+        if self.soft_kind[0] not in (None, "squared logits") and soft > 0 and self.growth:
             # The power of T in front is checked elsewhere: here it is taken as it is.
             power = np.log2(self.growth)
-            weight = (1 - alpha) * self.temperature.value**power
+            weight = soft * self.temperature.value**power
             found["loss on the soft targets"] = self.soft_kind[1] / weight
         return found
 

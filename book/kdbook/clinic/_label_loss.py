@@ -1,10 +1,10 @@
-"""Checks of the loss on the labels, of alpha, and of the weights of pixels."""
+"""Checks of the loss on the labels and of the weights of pixels."""
 
 import math
 
 import numpy as np
 
-from kdbook.clinic._probe import setting
+from kdbook.clinic._alpha import alpha_ends
 from kdbook.clinic.findings import Finding
 
 
@@ -42,36 +42,6 @@ def label_loss(case):
         )
     remedy = "say from_logits=True, or let the student end in a softmax."
     return Finding(name, "failed", "logits are taken for probabilities", remedy, measured)
-
-
-def alpha_ends(case):
-    """Check that alpha 1 leaves the labels alone, and alpha 0 the teacher."""
-    name, alpha = "alpha", case.alpha
-    if case.why_not or alpha.declared is None:
-        reason = case.why_not or "no attribute alpha holds a number"
-        return Finding(name, "not applicable", reason)
-    size = np.abs(case.base).max()
-    with setting(alpha.owner, alpha.name, 1.0):
-        at_one = case.gradient(1) - case.gradient(0)
-    with setting(alpha.owner, alpha.name, 0.0):
-        at_zero = case.gradient(label=1) - case.gradient()
-    teacher, labels = (float(np.linalg.norm(each) / size) for each in (at_one, at_zero))
-    measured = {"teacher_at_one": teacher, "labels_at_zero": labels}
-    if case.is_quiet(at_one) and case.is_quiet(at_zero):
-        text = f"at {alpha.name} = 1 the teacher has no effect, at 0 the labels have none"
-        return Finding(name, "passed", text, "", measured)
-    same = np.allclose(at_one, case.soft[0], rtol=0.01) and np.allclose(
-        at_zero, case.hard[0], rtol=0.01
-    )
-    if same:
-        text = f"changing {alpha.name} after compile has no effect, so it cannot be tried"
-        return Finding(name, "not applicable", text, "", measured)
-    text = (
-        f"at {alpha.name} = 1 the teacher still has {teacher:.2g} of the gradient, at 0 the "
-        f"labels have {labels:.2g}"
-    )
-    remedy = "alpha * loss on the labels + (1 - alpha) * T**2 * loss on the soft targets."
-    return Finding(name, "failed", text, remedy, measured)
 
 
 def sample_weights(case):

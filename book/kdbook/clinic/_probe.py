@@ -11,6 +11,7 @@ import contextlib
 import keras
 import numpy as np
 
+from kdbook.clinic._outputs import chosen_name, head, one_of
 from kdlib.network_ends import distribution
 from kdlib.softening import softmax
 
@@ -39,7 +40,8 @@ class Probe:
         self.student, self.teacher = distiller.student, distiller.teacher
         self.x, self.y, self.weight = x, y, weight
         self.teacher_changes, self.optimized = {}, set()
-        self.heads = {role: head(getattr(self, role)) for role in ("student", "teacher")}
+        self.names = {role: chosen_name(distiller, role) for role in ("student", "teacher")}
+        self.heads = {role: head(getattr(self, role), name) for role, name in self.names.items()}
 
     def __enter__(self):
         """Keep everything that a step could change, and let steps run without compilation."""
@@ -139,12 +141,20 @@ class Probe:
         return self._attributes["optimizer"]
 
     def answers(self):
-        """Return what the Distiller, the student and the teacher give, or None if it gives none."""
-        models = (self.distiller, self.student, self.teacher)
+        """Return what the Distiller, the student and the teacher give, or None if it gives none.
+
+        Each is a list of arrays: all outputs, or the chosen one where the Distiller gives but one.
+        """
         try:
-            return [keras.ops.convert_to_numpy(m(self.x, training=False)) for m in models]
+            own = self.distiller(self.x, training=False)
         except NotImplementedError:
             return None
+        given, several = [own], isinstance(own, (dict, list, tuple)) and len(own) > 1
+        for role in self.names:
+            answer = getattr(self, role)(self.x, training=False)
+            one = None if several else one_of(answer, getattr(self, role), self.names[role])
+            given.append(answer if one is None else one)
+        return [list(map(keras.ops.convert_to_numpy, keras.tree.flatten(each))) for each in given]
 
     def set_logits(self, role, logits):
         """Make a network answer with these logits, one a class, at every pixel."""
@@ -206,7 +216,11 @@ class Probe:
         return self.y.ndim == len(self._output("student").shape) and self.y.shape[-1] > 1
 
     def _output(self, role):
-        return keras.ops.convert_to_numpy(getattr(self, role)(self.x, training=False))
+        """Return the output that is distilled; the first, where nothing says which."""
+        model = getattr(self, role)
+        answer = model(self.x, training=False)
+        one = one_of(answer, model, self.names[role])
+        return keras.ops.convert_to_numpy(keras.tree.flatten(answer)[0] if one is None else one)
 
     def _hold_together(self):
         """Whether the student's end or the labels show that classes do not exclude each other."""
@@ -252,16 +266,6 @@ def _tensors(arrays):
         return keras.ops.convert_to_tensor(a, dtype)
 
     return None if arrays is None else keras.tree.map_structure(convert, arrays)
-
-
-def head(model):
-    """Return the last layer of a network that has kernel and bias, or None."""
-    last = None
-    for layer in getattr(model, "layers", []):
-        inner = head(layer) if getattr(layer, "layers", None) else layer
-        has = all(getattr(inner, name, None) is not None for name in ("kernel", "bias"))
-        last = inner if has else last
-    return last
 
 
 def value(variable):

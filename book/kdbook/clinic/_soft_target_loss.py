@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from kdbook.clinic import _suspects
 from kdbook.clinic.findings import Finding
+from kdlib.softening import softmax
 
 _ON_LOGITS = ("right", "reversed", "squared probabilities")
 
@@ -96,12 +98,16 @@ def temperature(case):
         return Finding(name, "passed", text, "", measured)
     fault, remedy = {
         "ignored": ("it does not reach the loss, or cancels out of it", "use softmax(logits / T)."),
+        "logits times T": (
+            "it multiplies the logits, softmax(z * T), which makes the targets harder, not softer",
+            "divide: softmax(logits / T).",
+        ),
         "raw logits": (
             "logits / T are taken for probabilities: there is no softmax",
             "use softmax(logits / T).",
         ),
     }.get(
-        kind,
+        kind.removesuffix(", clipped"),
         (
             "it divides probabilities: softmax(p / T) is nearly uniform whatever p is",
             "divide the logits, before the softmax; if they are lost, p**(1/T) / sum(p**(1/T)).",
@@ -148,12 +154,10 @@ def direction(case):
 def least_at_teacher(case):
     """Check that a student that equals the teacher is not pushed away from it."""
     name, reason = "least loss at the teacher", _missing(case)
-    hard = None if reason else case.hard_part()
-    if hard is None:
-        return Finding(name, "not applicable", reason or "the loss on the labels is unknown")
-    student, probe = case.students[0], case.probe
-    left = np.linalg.norm(probe.gradient(student, student, case.labels[0]) - hard)
-    share = float(left / np.linalg.norm(case.base - hard, axis=1).mean())
+    left, usual, reason = (None, None, reason) if reason else _pull(case)
+    if reason:
+        return Finding(name, "not applicable", reason)
+    share = float(np.linalg.norm(left) / usual)
     measured = {"share": share}
     if share < 0.01:
         text = "if both say the same, the soft targets pull nowhere"
@@ -164,6 +168,25 @@ def least_at_teacher(case):
     )
     remedy = "treat both alike: the same T, the same softmax, the same axis."
     return Finding(name, "failed", text, remedy, measured)
+
+
+def _pull(case):
+    """Return how a teacher like the student pulls, how strongly others do, and why none can say."""
+    student = case.students[0]
+    if case.role is not None:
+        usual = np.mean([np.linalg.norm(case.soft_alone(teacher)) for teacher in case.teachers[:2]])
+        return case.soft_alone(student), usual, ""
+    hard = case.hard_part()
+    if hard is None:
+        return None, None, "the loss on the labels is unknown"
+    left = case.probe.gradient(student, student, case.labels[0]) - hard
+    usual = np.linalg.norm(case.base - hard, axis=1).mean()
+    logits = _suspects.both(student)  # smoothing pulls from them towards equal shares
+    smoothing = (softmax(logits) - 1 / len(logits))[-len(student) :]
+    strength, rest = _suspects.fit(left, smoothing)
+    if strength > 0 and rest < 0.02:
+        return None, None, "the labels may be smoothed, and no alpha leaves them out"
+    return left, usual, ""
 
 
 def pixel_mean(case):

@@ -17,12 +17,19 @@ def _kl(p, q):
     return (p * np.log(p / q)).sum()
 
 
+def _kl_unclipped(t, s):
+    log_p, log_q = (z - np.logaddexp.reduce(z) for z in (t, s))
+    return (np.exp(log_p) * (log_p - log_q)).sum()
+
+
 SOFT = {
     "right": lambda t, s, T: _kl(softmax(t, T), softmax(s, T)),
     "reversed": lambda t, s, T: _kl(softmax(s, T), softmax(t, T)),
     "probabilities": lambda t, s, T: _kl(softmax(softmax(t), T), softmax(softmax(s), T)),
     "probabilities, reversed": lambda t, s, T: _kl(softmax(softmax(s), T), softmax(softmax(t), T)),
     "ignored": lambda t, s, T: _kl(softmax(t), softmax(s)),
+    "logits times T": lambda t, s, T: _kl_unclipped(t * T, s * T),
+    "logits times T, clipped": lambda t, s, T: _kl(softmax(t * T), softmax(s * T)),
     "raw logits": lambda t, s, T: _kl(t / T, s / T),
     "squared logits": lambda t, s, T: ((t - s) ** 2).sum(),
     "squared probabilities": lambda t, s, T: ((softmax(t, T) - softmax(s, T)) ** 2).sum(),

@@ -21,10 +21,11 @@ def check_distiller(distiller, batch, quiet=False):
 
     .. math:: \alpha\,(\mathrm{softmax}(z^s) - y) + (1 - \alpha)\,T\,(q(T) - p(T))
 
-    with the softened probabilities p of the teacher and q of the student. Afterwards every
-    variable, the optimizer and all settings are as they were. About forty steps are taken,
-    without compilation, on the first two images of the batch. It is made for the TensorFlow
-    backend; JAX compiles each of the steps anew, which takes minutes.
+    with the softened probabilities p of the teacher and q of the student. What alpha weighs is
+    found out first: sums other than this one are in use. Afterwards every variable, the optimizer
+    and all settings are as they were. About forty steps are taken, without compilation, on the
+    first two images of the batch. It is made for the TensorFlow backend; JAX compiles each of the
+    steps anew, which takes minutes.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def check_distiller(distiller, batch, quiet=False):
     ------
     ValueError
         If the distiller lacks ``student`` or ``teacher`` or is not compiled, or the batch is no
-        such tuple. An error of the distiller's own training step comes through as it is.
+        such tuple of numbers. An error of the distiller's own training step comes through as it is.
 
     References
     ----------
@@ -94,9 +95,20 @@ def _unpacked(batch):
     y = np.asarray(y)
     if y.ndim == 0 or len(y) == 0:
         raise ValueError(f"the labels have shape {y.shape}; expected at least one image.")
+    if y.dtype.kind not in "biuf":
+        raise ValueError(
+            f"the labels hold {y.ravel()[0]!r}; expected class ids or one-hot. Of names "
+            "numpy.unique(names, return_inverse=True)[1] makes ids."
+        )
     import keras  # late, as above
 
-    counts = {len(each) for each in map(np.asarray, keras.tree.flatten(x))}
+    inputs = [np.asarray(each) for each in keras.tree.flatten(x)]
+    if any(each.ndim == 0 for each in inputs):
+        raise ValueError(
+            f"the inputs are a {type(x).__name__} of numbers; expected arrays, one for each input "
+            "of the networks. Of nested lists numpy.array makes one."
+        )
+    counts = {len(each) for each in inputs}
     if counts != {len(y)}:
         raise ValueError(f"there are {len(y)} labels, and inputs of {sorted(counts)} images.")
     rows = [0, min(1, len(y) - 1)]
