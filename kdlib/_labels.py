@@ -86,7 +86,7 @@ def of_output(given, what, names, name):
 
 def check_arrays(x, y, sample_weight, class_weight=None):
     """Raise ``ValueError`` for labels and weights that Keras cannot read, or would not use."""
-    if isinstance(sample_weight, list) and np.ndim(sample_weight[0]) == 0:
+    if isinstance(sample_weight, list) and sample_weight and np.ndim(sample_weight[0]) == 0:
         raise ValueError("sample_weight is a list of numbers; expected an array: numpy.array(it).")
     if not isinstance(class_weight, (dict, type(None))):
         raise ValueError(f"class_weight is {class_weight!r}; expected a dictionary, as {{0: 2.0}}.")
