@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from kdbook.study.record import RESULTS, Record
+from kdbook.study.record import RESULTS, Record, notice
 from kdlib.data import CLASS_NAMES, VOID
 from kdlib.metrics import PairedDifference, paired_difference, scores
 
@@ -50,9 +50,11 @@ def table(plan, runs, on=None):
     - ``runs``: dict of Run to dict. As :func:`read` returns it.
     - ``on``: {"validation", "test"}. Which images; by default those that the plan is judged on.
     - Returns list of Row.
-    - ``ValueError`` if nothing is recorded, or an arm and its baseline cannot be compared: other
-      seeds, another budget, precision, images, judge, or teachers that differ between seeds. The
-      learning rate may differ: it is tuned for each arm. Or the plan is not scored there.
+    - ``ValueError`` if nothing is recorded, or an arm and its baseline cannot be compared: no seed
+      in common, another budget, precision, images, judge, or teachers that differ between seeds.
+      The learning rate may differ: it is tuned for each arm. Or the plan is not scored there.
+
+    A seed that the baseline does not have yet is left out, with a notice.
     """
     if (on or plan.judged_on) not in plan.scored:
         raise ValueError(f"plan {plan.name} is scored on {', '.join(plan.scored)}, not on {on}.")
@@ -65,7 +67,7 @@ def table(plan, runs, on=None):
             continue
         partner = _of_arm(own, arm.baseline)
         if arm.baseline:
-            _check_pairs(arm, entries, partner)
+            entries = _paired(arm, entries, partner)
         rows += _rows(arm, entries, partner, on or plan.judged_on)
     return rows
 
@@ -142,13 +144,19 @@ def _difference(own, partner):
     return paired_difference(own, partner)
 
 
-def _check_pairs(arm, entries, partner):
-    if not set(entries) <= set(partner):
+def _paired(arm, entries, partner):
+    """Return the lines of an arm whose seeds its baseline has too, once they can be compared."""
+    waiting = sorted(set(entries) - set(partner))
+    if len(waiting) == len(entries):
         raise ValueError(
             f"{arm.name} is recorded for seeds {sorted(entries)} and its baseline {arm.baseline} "
             f"for {sorted(partner)}; a paired difference needs the same. Run what is left: --list "
             "shows it."
         )
+    if waiting:  # workers that share a plan end their runs in any order
+        seeds = ", ".join(map(str, waiting))
+        notice(f"{arm.name}, seed {seeds}: left out, until {arm.baseline} is recorded for it too.")
+    entries = {seed: entry for seed, entry in entries.items() if seed in partner}
     teachers = {str(entry["teacher"]) for entry in entries.values()}
     if len(teachers) > 1 and not arm.own_teacher:
         raise ValueError(f"the runs of {arm.name} had different teachers: {', '.join(teachers)}.")
@@ -160,6 +168,7 @@ def _check_pairs(arm, entries, partner):
                     f"{arm.name} and {arm.baseline}, seed {seed}, differ in {name}: {one} and "
                     f"{other}. Their difference would not be that of the method; repeat one."
                 )
+    return entries
 
 
 def _budget(entry):
