@@ -88,7 +88,7 @@ class NeutralDistiller(keras.Model):
         self._logits_shape, distribution = self._checked(student, teacher)
         self.exclusive = distribution == "categorical"
         self.classes = self._logits_shape[-1]
-        self._trained, self._in_compile = None, False
+        self._trained, self._in_compile, self._class_weighted = None, False, False
         self._alpha = Setting("alpha", checked_alpha)
         self._temperature = Setting("temperature", checked_temperature)
         self.student = student
@@ -302,6 +302,11 @@ class NeutralDistiller(keras.Model):
                 f"the batch has no labels, and alpha is {self._alpha.number}; expected alpha=0 in "
                 "compile, which distils without labels, or fit(x, y)."
             )
+        if self._class_weighted:
+            raise ValueError(
+                "class_weight without labels, which Keras leaves aside; expected labels too, or "
+                "sample_weight."
+            )
         return 0.0
 
     def weighted_sum(self, student_loss, distillation_loss):
@@ -410,6 +415,12 @@ class NeutralDistiller(keras.Model):
     def _prepared(self, y, sample_weight):
         names = getattr(self.student, "output_names", None)
         mine = names, self._reading["student"]["output_name"]
+        listed = isinstance(y, (list, tuple)) and len(y) > 1
+        if listed and isinstance(getattr(self.student, "output", None), dict):
+            raise ValueError(
+                f"the labels are a list, and the student's outputs a dictionary of "
+                f"{', '.join(sorted(self.student.output))}; expected a dictionary of labels."
+            )
         y = of_output(y, "labels", *mine)
         sample_weight = of_output(sample_weight, "weights", *mine)
         if y is None:
@@ -458,6 +469,9 @@ class NeutralDistiller(keras.Model):
                 "sample_weight, a weight for each label: numpy.array([1.0, 2.0])[y], for example."
             )
         check_arrays(x, y, sample_weight, class_weight)
+        if self._class_weighted != (class_weight is not None):
+            self._class_weighted = class_weight is not None
+            self._start_anew()
         self._await_labels(x, y)
         weights = {"class_weight": class_weight, "sample_weight": sample_weight}
         return super().fit(x, y, *args, **weights, **kwargs)

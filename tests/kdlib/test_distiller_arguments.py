@@ -131,6 +131,31 @@ def test_labels_and_weights_may_come_for_every_output(kind):
         evaluated(model, X, {"depth": Y, "edge": Y})
 
 
+def test_a_list_of_labels_has_no_order_where_outputs_have_names():
+    model = Distiller(two_heads(dict, 1), two_heads(dict, 2), output_name="mask")
+    model.compile(**EAGER)
+    with pytest.raises(ValueError, match="the labels are a list, .* a dictionary of edge, mask"):
+        model.fit(X, [Y, Y % 2], verbose=0)
+
+
+class Unlabelled(keras.utils.PyDataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return (X,)
+
+
+def test_weights_by_class_are_not_lost_where_batches_have_no_labels():
+    model = pair()
+    model.compile("sgd", alpha=0.0)
+    model.fit(Unlabelled(), verbose=0)
+    with pytest.raises(ValueError, match="class_weight without labels, which Keras leaves aside"):
+        model.fit(Unlabelled(), class_weight={0: 1.0, 1: 2.0, 2: 0.0}, verbose=0)
+    model.fit(Unlabelled(), verbose=0)
+    model.fit(X, Y, class_weight={0: 1.0, 1: 2.0, 2: 0.0}, verbose=0)
+
+
 def test_several_labels_at_once_without_a_sigmoid_to_show_it():
     y = np.random.default_rng(3).integers(0, 2, (6, 3))
     model = pair()
