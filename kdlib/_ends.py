@@ -216,14 +216,23 @@ def _inside(op, node):
     if isinstance(inner, layers.Activation) or (inner is not None and _is_weighted_sum(inner)):
         kind = next((n for n, f in _ACTIVATIONS.items() if inner.activation is f), None)
     if kind is None and isinstance(op, layers.Layer):
-        try:
-            kind = _end_at(op.call(*node.arguments.args, **node.arguments.kwargs)).kind
-        except Exception:  # whatever the code of others raises on tensors without values
-            kind = None
+        kind = _followed(op, node.arguments.args, node.arguments.kwargs)
     if kind in _ACTIVATIONS:
         return kind
     named = op.name == "logits" and getattr(op, "activation", None) is None
     return "linear" if named else None
+
+
+def _followed(layer, args, kwargs):
+    """Return the kind of end that the code of a layer comes to, or None if it cannot be followed.
+
+    What the code changes on the way, such as the state of a random generator, stays as it was.
+    """
+    try:
+        with keras.StatelessScope():
+            return _end_at(layer.call(*args, **kwargs)).kind
+    except Exception:  # whatever the code of others raises on tensors without values
+        return None
 
 
 def _policy_of(layer):
@@ -261,10 +270,7 @@ def _from_outside(model, node, tensor):
     """Return the end of a subclassed model: its kind, if its code can be followed."""
     takes = "training" in inspect.signature(model.call).parameters
     modes = [{"training": True}, {"training": False}] if takes else [{}]
-    try:
-        kinds = {_end_at(model.call(*node.arguments.args, **mode)).kind for mode in modes}
-    except Exception:  # whatever the code of others raises on tensors without values
-        kinds = {None}
+    kinds = {_followed(model, node.arguments.args, mode) for mode in modes}
     if len(kinds) > 1:
         raise ValueError(
             f"model {model.name!r} ends otherwise in training than in use; expected logits in "

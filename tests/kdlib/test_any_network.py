@@ -127,6 +127,27 @@ def test_a_softmax_inside_is_noticed_whatever_the_layer_is_called(name):
     np.testing.assert_allclose(found, ops.convert_to_numpy(model(X)), atol=1e-6)
 
 
+class Drawing(layers.Layer):
+    """Draws each time that its code is followed."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = keras.random.SeedGenerator(1)
+
+    def call(self, x):
+        return x + keras.random.normal(ops.shape(x), seed=self.seed)
+
+
+def test_looking_at_a_network_changes_nothing_in_it():
+    model = dense(layers.Dense(3), Drawing(name="logits"))
+    before = [ops.convert_to_numpy(v).copy() for v in model.variables]
+    state = ops.convert_to_numpy(model.layers[-1].seed.state).copy()
+    logits_model(model)
+    np.testing.assert_array_equal(ops.convert_to_numpy(model.layers[-1].seed.state), state)
+    for old, new in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(old, ops.convert_to_numpy(new))
+
+
 def test_what_a_subclass_does_with_its_layers_counts():
     model = Twice([keras.Input((4,)), layers.Dense(3)])
     np.testing.assert_allclose(numpy_logits(model), ops.convert_to_numpy(model(X)), atol=1e-6)
