@@ -4,7 +4,9 @@ import inspect
 from typing import NamedTuple
 
 import keras
-from keras import layers, ops
+from keras import layers
+
+from kdlib._end_layers import BeforeActivation, Logarithms, policy_of
 
 _ACTIVATIONS = {"softmax": keras.activations.softmax, "sigmoid": keras.activations.sigmoid}
 # What may stand after the end of a network: these keep the classes of a pixel as they are ...
@@ -60,7 +62,7 @@ def end_of(model, outputs, output_name, exclusive=None):
             )
         alone = tensor.shape[-1] == 1 or exclusive is False
         kind = end.kind or ("sigmoid" if alone else "softmax")
-        end = End(kind, _Logarithms(kind)(tensor), tensor)
+        end = End(kind, Logarithms(kind)(tensor), tensor)
     elif outputs == "logits":
         end = End("linear", tensor, tensor)
     else:
@@ -197,8 +199,8 @@ def _at_layer(op, before, tensor):
     elif known and _is_weighted_sum(op):
         if op.activity_regularizer is not None:  # which looks at what the layer returns
             return End(known[0], None, tensor)
-        logits = _BeforeActivation(op)(before[0])
-        return End(known[0], logits, layers.Activation(known[0], dtype=_policy_of(op))(logits))
+        logits = BeforeActivation(op)(before[0])
+        return End(known[0], logits, layers.Activation(known[0], dtype=policy_of(op))(logits))
     elif activation is keras.activations.linear and _is_weighted_sum(op):
         return End("linear", tensor, tensor)
     return End(None, tensor, tensor)
@@ -210,7 +212,7 @@ def _inside(op, node):
     The code of the layer is followed, as that of a layer around another one. Where neither shows a
     softmax or sigmoid, a layer of one's own is believed its name.
     """
-    if isinstance(op, _BeforeActivation):
+    if isinstance(op, BeforeActivation):
         return "linear"
     inner, kind = getattr(op, "layer", None), None
     if isinstance(inner, layers.Activation) or (inner is not None and _is_weighted_sum(inner)):
@@ -233,12 +235,6 @@ def _followed(layer, args, kwargs):
             return _end_at(layer.call(*args, **kwargs)).kind
     except Exception:  # whatever the code of others raises on tensors without values
         return None
-
-
-def _policy_of(layer):
-    """Return the policy of a layer, for one without weights to be quantised."""
-    quantised = getattr(layer.dtype_policy, "quantization_mode", None)
-    return layer.compute_dtype if quantised else layer.dtype_policy
 
 
 def _is_weighted_sum(op):
@@ -283,49 +279,3 @@ def _from_outside(model, node, tensor):
 def _named(tensor):
     op = tensor._keras_history.operation
     return f"{op.name!r}, of type {type(op).__name__}"
-
-
-@keras.saving.register_keras_serializable(package="kdlib")
-class _BeforeActivation(layers.Layer):
-    """What a layer computes before its activation, with the layer's own weights."""
-
-    def __init__(self, layer, name=None):
-        super().__init__(name=name or f"{layer.name}_before", dtype=_policy_of(layer))
-        self.layer = layer
-
-    def call(self, inputs):
-        """Call the layer with a linear activation."""
-        kept, self.layer.activation = self.layer.activation, keras.activations.linear
-        try:
-            return self.layer(inputs)
-        finally:
-            self.layer.activation = kept
-
-    def get_config(self):
-        """Return what Keras needs to save the layer."""
-        return {"layer": keras.saving.serialize_keras_object(self.layer), "name": self.name}
-
-    @classmethod
-    def from_config(cls, config):
-        """Return the layer that was saved."""
-        return cls(keras.saving.deserialize_keras_object(config["layer"]), config["name"])
-
-
-@keras.saving.register_keras_serializable(package="kdlib")
-class _Logarithms(layers.Layer):
-    """Logits of probabilities whose own logits are out of reach: their logarithms, in float32."""
-
-    def __init__(self, kind, name="logarithms"):
-        super().__init__(name=name, dtype="float32")
-        self.kind = kind
-
-    def call(self, inputs):
-        """Return log p, or log p / (1 - p) of a sigmoid, which is known up to 16."""
-        if self.kind == "softmax":
-            return ops.log(ops.clip(inputs, 1e-37, 1.0))
-        p = ops.clip(inputs, 1e-37, 1 - 6e-8)
-        return ops.log(p) - ops.log1p(-p)
-
-    def get_config(self):
-        """Return what Keras needs to save the layer."""
-        return {"kind": self.kind, "name": self.name}

@@ -1,7 +1,6 @@
 """The transformer, its students, and what they are taught, on a language of four words."""
 
 import argparse
-import contextlib
 from pathlib import Path
 
 import keras
@@ -18,19 +17,9 @@ from kdbook.recorders.__main__ import main as command
 from kdlib.distiller import Distiller
 from kdlib.softening import log_softmax, softmax
 from kdlib.unet import logits_model
+from tests.kdlib.small import policy_set_to
 
 WORDS, LENGTH = 7, 5
-
-
-@contextlib.contextmanager
-def policy(name):
-    """Build networks under a policy of Keras."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def sentences(count=12, seed=0):
@@ -85,7 +74,7 @@ def test_heads_divide_the_width():
 
 
 def test_under_mixed_precision_it_answers_in_float32():
-    with policy("mixed_bfloat16"):
+    with policy_set_to("mixed_bfloat16"):
         network = make(WORDS, LENGTH, width=8)
     q = network(sentences())
     assert keras.backend.standardize_dtype(q.dtype) == "float32"
@@ -186,7 +175,7 @@ def test_the_rate_rises_for_two_twentieths_and_falls_to_0(pupil):
 
 @pytest.mark.tensorflow
 def test_a_student_trains_in_float16_as_often_as_one_likes():
-    with policy("mixed_float16"):
+    with policy_set_to("mixed_float16"):
         pupil = language.Student(make(WORDS, LENGTH, width=8))
     tokens = sentences(8)
     said = lessons.logarithms(np.eye(WORDS)[tokens])

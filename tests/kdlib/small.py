@@ -1,5 +1,7 @@
 """Small networks and batches that the tests of the Distiller share."""
 
+import contextlib
+
 import keras
 import numpy as np
 
@@ -50,3 +52,14 @@ def builder(image_height, image_width, dropout, normalization, n_classes=6):
         dropout=dropout,
         normalization=normalization,
     )
+
+
+@contextlib.contextmanager
+def policy_set_to(policy):
+    """Build networks under a policy of Keras."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

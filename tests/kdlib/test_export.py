@@ -1,6 +1,5 @@
 """Exported files: they answer as Keras does, and a file that does not is not kept."""
 
-import contextlib
 import dataclasses
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import kdlib
 from kdlib import data, metrics
 from kdlib.__main__ import main as console
 from kdlib.deploy import _converting, export, inference
-from tests.kdlib.small import network
+from tests.kdlib.small import network, policy_set_to
 
 CITY = data.cut(data.synthetic.city(n_images=2, size=64, seed=3), size=32)
 SMALL = data.cut(data.synthetic.city(n_images=1, size=32), size=16)
@@ -74,16 +73,6 @@ def test_writing_says_nothing(name, tmp_path, capfd, recwarn):
     export.write(unusual(), path, name, SMALL, calibration)
     assert capfd.readouterr() == ("", "")
     assert not recwarn.list
-
-
-@contextlib.contextmanager
-def policy_set_to(policy):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 @pytest.mark.tensorflow
