@@ -44,4 +44,4 @@ def __getattr__(name):
 
 def __dir__():
     """Name the rooms too, for those who look for them with the Tab key."""
-    return sorted({*globals(), *ROOMS, *FUNCTIONS})
+    return sorted({"__version__", *ROOMS, *FUNCTIONS})

@@ -60,6 +60,12 @@ def end_of(model, outputs, output_name, exclusive=None):
                 f"{named} ends in {_named(tensor)}, with {_activation_of(tensor)}; that gives no "
                 "probabilities."
             )
+        if tensor.dtype in ("float16", "bfloat16"):
+            raise ValueError(
+                f"{named} gives probabilities in {tensor.dtype}, where small ones are 0 and large "
+                "ones 1, so that their logits are lost. Give its last layer dtype='float32', or "
+                "let it return logits."
+            )
         alone = tensor.shape[-1] == 1 or exclusive is False
         kind = end.kind or ("sigmoid" if alone else "softmax")
         end = End(kind, Logarithms(kind)(tensor), tensor)

@@ -129,7 +129,8 @@ def prepared(y, sample_weight, shape, exclusive=True, ignore_class=None, allowed
     - Returns tuple: ids have lost a last axis of 1, and labels of weight 0 are 0. ``(y,
       sample_weight, None)`` where the shape is none of these.
     """
-    y, classes = _in_shape(_of_known_rank(ops.convert_to_tensor(y)), shape), shape[-1]
+    y = ops.convert_to_tensor(y, sparse=False)  # a sparse tensor becomes a dense one
+    y, classes = _in_shape(_of_known_rank(y), shape), shape[-1]
     is_ids = len(y.shape) == len(shape) - 1
     if shapes_differ(y.shape, shape[:-1] if is_ids else shape):
         return y, sample_weight, None

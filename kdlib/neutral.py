@@ -325,8 +325,8 @@ class NeutralDistiller(keras.Model):
             (total, student_loss, distillation_loss)
         """
         student_logits, sample_weight = unmasked(student_logits, sample_weight)
-        # In float32: divided by T in float16, the logits of a cache would be rounded once more.
-        logits = as_float(teacher_logits), as_float(student_logits)
+        # In float32, as alpha and T are: in float16 the logits of a cache would be rounded again.
+        logits = (ops.cast(as_float(z), "float32") for z in (teacher_logits, student_logits))
         parts = self.objectives(y, *logits, sample_weight)
         return self.weighted_sum(*parts), *parts
 
@@ -354,7 +354,8 @@ class NeutralDistiller(keras.Model):
 
     def _regularised(self, total, regularisation):
         # Keras losses are scaled for tf.distribute; what the student adds itself is not yet.
-        return total + sum(regularisation) / _replicas() if regularisation else total
+        added = sum(ops.cast(each, total.dtype) for each in regularisation)
+        return total + added / _replicas() if regularisation else total
 
     def _track(self, student_loss, distillation_loss, batch_size):
         scale = _replicas()

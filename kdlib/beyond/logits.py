@@ -164,7 +164,8 @@ def _one_hot(labels, logits):
     if len(labels.shape) != len(logits.shape) - 1:
         raise ValueError(
             f"the labels have shape {tuple(labels.shape)}, and the logits {tuple(logits.shape)}; "
-            "expected a label for each pixel."
+            f"expected class ids, of shape {tuple(logits.shape[:-1])}. Of one-hot labels "
+            "numpy.argmax(labels, axis=-1) makes them."
         )
     return ops.equal(labels[..., None], ops.arange(logits.shape[-1], dtype="int32"))
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from kdlib import metrics
 from kdlib._files import whole
+from kdlib._tensors import shapes_differ
 from kdlib.deploy._converting import convert, in_float32
 from kdlib.network_ends import check_class_scores
 
@@ -191,12 +192,20 @@ def _check_network(model, patches):
     """Raise unless weights are float32, and a patch gets one array with a number for each class."""
     if not isinstance(model, keras.Model):
         raise ValueError(f"the network is {model!r}; expected a keras.Model.")
+    shape = patches.images.shape[1:]
+    takes = getattr(model, "input_shape", (None, *shape))  # not known of every subclass
+    if not isinstance(takes, tuple) or shapes_differ(takes, (None, *shape)):
+        raise ValueError(
+            f"the network takes {takes}, and the patches are {shape}; expected a network that "
+            "takes such images. Any other is written by Keras itself: model.export."
+        )
     answer = model(patches.images[:1] * np.float32(1 / 255), training=False)
     shapes = [tuple(array.shape) for array in keras.tree.flatten(answer)]
     if len(shapes) != 1 or len(shapes[0]) != 4:
         raise ValueError(
             f"the network returns {', '.join(map(str, shapes))} for a patch; expected one array of "
-            "shape (batch, height, width, n_classes). Make a keras.Model that ends there."
+            "shape (batch, height, width, n_classes). Make a keras.Model that ends there. What "
+            "gives an image one class is written by Keras itself: model.export."
         )
     check_class_scores(shapes[0])
     if np.isnan(keras.tree.flatten(answer)[0]).any():

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import scipy.sparse
 from keras import layers, ops
 
 from kdlib import softening
@@ -242,6 +243,8 @@ def test_networks_of_keras_applications(name):
         (Moody.built, {}, "ends otherwise in training than in use"),
         (lambda: dense(layers.Dense(3, "log_softmax")), SAID, "with logsoftmax; that gives no"),
         (lambda: dense(layers.Dense(3), layers.ReLU()), SAID, "with relu; that gives no prob"),
+        (lambda: dense(layers.Dense(3), Own(dtype="float16")), SAID, "probabilities in float16"),
+        (lambda: dense(layers.Dense(3), Own(dtype="bfloat16")), SAID, "in bfloat16, where small"),
         (
             lambda: keras.Sequential([keras.Input((5, 4)), layers.LSTM(3, activation="softmax")]),
             {},
@@ -291,6 +294,34 @@ def test_labels_of_any_form_on_networks_of_two_kinds(y):
     before = values(model.student.variables)
     model.fit(X, y, verbose=0)
     assert any((a != b).any() for a, b in zip(before, values(model.student.variables), strict=True))
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras has no sparse tensors there")
+def test_sparse_labels_count_as_they_would_if_dense():
+    one_hot = np.eye(3, dtype="float32")[Y]
+    for alpha in (0.0, 0.3):
+        model = Distiller(dense(layers.Dense(3)), dense(layers.Dense(3), seed=3))
+        model.compile("sgd", alpha=alpha, temperature=2.0, metrics=["accuracy"])
+        dense_labels = model.evaluate(X, one_hot, verbose=0, return_dict=True)
+        sparse = model.evaluate(X, scipy.sparse.csr_matrix(one_hot), verbose=0, return_dict=True)
+        assert sparse == pytest.approx(dense_labels)
+        model.fit(X, scipy.sparse.csr_matrix(one_hot), verbose=0)
+
+
+def test_networks_of_float64_are_distilled():
+    def network(seed):
+        keras.utils.set_random_seed(seed)
+        head = layers.Dense(3, dtype="float64", kernel_regularizer="l2")
+        return keras.Sequential([keras.Input((4,), dtype="float64"), head])
+
+    model = Distiller(network(0), network(1))
+    model.compile("sgd", alpha=0.3, temperature=2.0)
+    loss = model.evaluate(X, Y, verbose=0, return_dict=True)["loss"]
+    added = 0.01 * (values(model.student.weights)[0] ** 2).sum()
+    assert loss == pytest.approx(by_hand(model, Y, 0.3, 2.0) + added, rel=1e-5)
+    before = values(model.student.weights)
+    model.fit(X, Y, verbose=0)
+    assert all((a != b).any() for a, b in zip(before, values(model.student.weights), strict=True))
 
 
 def test_labels_that_the_loss_does_not_take_are_refused():

@@ -139,8 +139,11 @@ def test_networks_that_are_none_of_images_and_classes_are_refused(tmp_path):
     pooled = unusual(keras.layers.GlobalAveragePooling2D())
     with pytest.raises(ValueError, match=r"returns \(1, 6\) for a patch; expected one array of"):
         export.write(pooled, path, "litert-float32", SMALL)
-    with pytest.raises(ValueError, match=r"expected shape=\(None, 16, 16, 4\), found shape"):
+    with pytest.raises(ValueError, match=r"takes \(None, 16, 16, 4\), and the patches are \(16"):
         export.write(unusual(channels=4), path, "litert-float32", SMALL)
+    table = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    with pytest.raises(ValueError, match=r"takes \(None, 8\).* by Keras itself: model.export"):
+        export.write(table, path, "litert-float32", SMALL)
     with pytest.raises(ValueError, match="the network is 'student.keras'; expected a keras.Model"):
         export.write("student.keras", path, "litert-float32", SMALL)
     diverged = unusual()

@@ -23,6 +23,8 @@ PALETTE = Palette({"field": "#00A000", "río": "blue", "none": "black"}, "none",
 FRESH = """
 import sys, kdlib
 assert not {"keras", "tensorflow", "jax", "numpy"} & set(sys.modules), "slow to import"
+assert {"beyond", "data", "load", "pretrained", "unet"} < set(dir(kdlib))
+assert not {"importlib", "pkgutil", "ROOMS", "_ends"} & set(dir(kdlib)), "not for the Tab key"
 for path in sys.argv[1:]:
     model = kdlib.load(path)
     import keras, numpy as np
