@@ -4,7 +4,7 @@ import inspect
 from typing import NamedTuple
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from kdlib._end_layers import BeforeActivation, Logarithms, policy_of
 
@@ -75,6 +75,11 @@ def end_of(model, outputs, output_name, exclusive=None):
         raise ValueError(
             f"{named} ends in {_named(tensor)}, which does not show whether it gives logits or "
             "probabilities. Say outputs='logits' or outputs='probabilities'."
+        )
+    if len(end.logits.shape) < 2 or end.logits.shape[-1] is None:
+        raise ValueError(
+            f"{named} gives logits of shape {tuple(end.logits.shape)}; expected (batch, ..., "
+            "classes), with 1 for one logit."
         )
     return inputs, end
 
@@ -175,7 +180,8 @@ def _end_at(tensor):
     if kind in ("Softmax", "Sigmoid"):  # a layer, or an operation of keras.ops
         if getattr(op, "axis", -1) not in (-1, len(tensor.shape) - 1):
             raise _not_last(op, f"axis {op.axis}")
-        return End(kind.lower(), before[0], tensor)
+        masked = len(before) > 1  # so that classes are left out, image by image
+        return End(kind.lower(), None if masked else before[0], tensor)
     if kind in _KEEP and (kind != "Reshape" or tensor.shape[-1] == before[0].shape[-1]):
         end = _end_at(before[0])
         if end.kind == "linear" or end.logits is None:
@@ -227,8 +233,29 @@ def _inside(op, node):
         kind = _followed(op, node.arguments.args, node.arguments.kwargs)
     if kind in _ACTIVATIONS:
         return kind
-    named = op.name == "logits" and getattr(op, "activation", None) is None
-    return "linear" if named else None
+    if isinstance(op, layers.TimeDistributed) and _is_weighted_sum(inner):
+        return "linear" if inner.activation is keras.activations.linear else None
+    if op.name != "logits" or getattr(op, "activation", None) is not None:
+        return None
+    return "softmax" if _sums_to_one(op, node.arguments) else "linear"
+
+
+def _sums_to_one(layer, arguments):
+    """Whether a layer makes probabilities of numbers drawn at random, as far as it can be run."""
+    drawn = keras.random.SeedGenerator(0)
+
+    def values(tensor):
+        if not isinstance(tensor, keras.KerasTensor):
+            return tensor
+        return keras.random.normal([n or 2 for n in tensor.shape], seed=drawn)
+
+    try:
+        with keras.StatelessScope():
+            given = keras.tree.map_structure(values, (arguments.args, arguments.kwargs))
+            rows = ops.convert_to_numpy(layer.call(*given[0], **given[1]))
+    except Exception:  # as for symbols
+        return False
+    return rows.shape[-1] > 1 and rows.min() >= 0 and abs(rows.sum(axis=-1) - 1).max() < 1e-3
 
 
 def _followed(layer, args, kwargs):

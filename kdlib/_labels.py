@@ -88,6 +88,12 @@ def check_arrays(x, y, sample_weight, class_weight=None):
     """Raise ``ValueError`` for labels and weights that Keras cannot read, or would not use."""
     if isinstance(sample_weight, list) and sample_weight and np.ndim(sample_weight[0]) == 0:
         raise ValueError("sample_weight is a list of numbers; expected an array: numpy.array(it).")
+    for weight in keras.tree.flatten(sample_weight):
+        if getattr(getattr(weight, "dtype", None), "kind", "") == "f" and np.isnan(weight).any():
+            raise ValueError(
+                "sample_weight holds NaN, which would make every weight of the student NaN; "
+                "expected numbers from 0."
+            )
     if not isinstance(class_weight, (dict, type(None))):
         raise ValueError(f"class_weight is {class_weight!r}; expected a dictionary, as {{0: 2.0}}.")
     for each in [] if y is None else keras.tree.flatten(y):

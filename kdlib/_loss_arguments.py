@@ -4,6 +4,13 @@ import inspect
 
 import keras
 
+# Losses of Keras that take the class scores of two networks as they are, whatever these are ...
+_OVER_NUMBERS = {"meansquarederror", "meanabsoluteerror", "huber", "logcosh", "cosinesimilarity"}
+_OVER_NUMBERS |= {"lossfunctionwrapper"}
+# ... and those that take probabilities, and have no from_logits.
+_OVER_PROBABILITIES = {"poisson", "dice", "tversky", "categoricalgeneralizedcrossentropy", "ctc"}
+_OVER_PROBABILITIES |= {"meansquaredlogarithmicerror", "meanabsolutepercentageerror"}
+
 
 def over_classes(loss):
     """Mark a loss, a function or a class, as one whose classes exclude each other.
@@ -32,6 +39,12 @@ def as_loss(loss, argument):
     name = getattr(loss, "__name__", type(loss).__name__)
     if inspect.isclass(loss):
         raise ValueError(f"{argument} is the class {name}; expected a loss object: {name}(...).")
+    if argument == "distillation_loss_fn" and _is_keras(loss) and _plain(name) not in _OVER_NUMBERS:
+        raise ValueError(
+            f"{argument} is {name}, which compares labels with a prediction, and the Distiller "
+            "passes two logits. Leave it out: the default is the divergence of soft targets, whose "
+            "gradient is that of their cross-entropy."
+        )
     remedy = _remedy_if_over_probabilities(loss)
     if remedy:
         raise ValueError(
@@ -47,10 +60,22 @@ def as_loss(loss, argument):
     return _FunctionLoss(loss, name=argument)
 
 
+def _is_keras(loss):
+    """Whether a loss is Keras' own: a function, or an object of a class of Keras."""
+    return getattr(loss, "__module__", "").startswith("keras.")
+
+
+def _plain(name):
+    return name.lower().replace("_", "")
+
+
 def _remedy_if_over_probabilities(loss):
     """Say how to mend a loss of Keras that is known to want probabilities, or return None."""
     if isinstance(loss, keras.losses.KLDivergence) or loss is keras.losses.kl_divergence:
         return "Use kdlib.losses.SoftTargetKLDivergence()."
+    name = getattr(loss, "__name__", type(loss).__name__)
+    if _is_keras(loss) and _plain(name) in _OVER_PROBABILITIES:
+        return "Leave it out: the default is the cross-entropy."
     if isinstance(loss, keras.losses.Loss):
         over_probabilities = loss.get_config().get("from_logits") is False
         return "Build it with from_logits=True." if over_probabilities else None
@@ -77,7 +102,13 @@ class _FunctionLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """Return the loss of each pixel, before weights and reduction."""
-        return self.fn(y_true, y_pred)
+        found = keras.ops.convert_to_tensor(self.fn(y_true, y_pred))
+        if not len(found.shape):
+            raise ValueError(
+                f"{self.name} returns one number for the batch; expected one for each label, so "
+                "that weights count. Leave its mean out: the Distiller takes it."
+            )
+        return found
 
     def get_config(self):
         """Return what Keras needs to save the loss."""

@@ -142,7 +142,8 @@ class Experiment:
     def _warnings(self):
         if self.mode == "smoke":
             yield "Smoke mode was on: it trains for a few steps, to show that everything works, and"
-            yield "its scores say nothing. Set KD_MODE=full before Python starts, or give recipes."
+            yield "its scores say nothing. Leave --quick out; in Python set KD_MODE=full before it"
+            yield "starts, or give recipes."
         palette = self.palette
         for name, part in self.parts.items():
             absent = [palette.names[c] for c in palette.named if part["pixels"][c] == 0]

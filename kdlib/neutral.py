@@ -89,6 +89,7 @@ class NeutralDistiller(keras.Model):
         self.exclusive = distribution == "categorical"
         self.classes = self._logits_shape[-1]
         self._trained, self._in_compile, self._class_weighted = None, False, False
+        self._label_axes = {}  # of the labels that each step was compiled for
         self._alpha = Setting("alpha", checked_alpha)
         self._temperature = Setting("temperature", checked_temperature)
         self.student = student
@@ -184,6 +185,10 @@ class NeutralDistiller(keras.Model):
             raise ValueError(
                 "the student of a Distiller cannot be exchanged: optimizer and adapters are made "
                 "for it. Build a new Distiller(student, teacher)."
+            )
+        if name in ("classes", "exclusive") and hasattr(self, name):
+            raise ValueError(
+                f"{name} is how the networks end; say it in Distiller(student, teacher, ...)."
             )
         if name == "optimizer" and self.compiled and not self._in_compile:
             raise ValueError(
@@ -401,6 +406,13 @@ class NeutralDistiller(keras.Model):
                 f"the labels have shape {tuple(y.shape)}: shares of the classes, or one-hot, and "
                 "the student_loss_fn takes class ids. Leave it out: the default takes both."
             )
+        keras_own = type(self.student_loss_fn).__module__.startswith("keras.")
+        if keras_own and not sparse and y is not None and not shares:
+            raise ValueError(
+                f"the labels have shape {tuple(y.shape)}: class ids, and the student_loss_fn, "
+                f"{type(self.student_loss_fn).__name__}, takes a number for each class, as one-hot "
+                "labels have. Leave it out: the default takes both."
+            )
         several = not self.exclusive and self.classes > 1
         ours = y is not None and isinstance(self.student_loss_fn, LabelCrossEntropy)
         if ours and (found is None or (several and not shares)):
@@ -470,10 +482,16 @@ class NeutralDistiller(keras.Model):
                 "sample_weight, a weight for each label: numpy.array([1.0, 2.0])[y], for example."
             )
         check_arrays(x, y, sample_weight, class_weight)
+        classes = range(max(2, self.classes))
+        if unknown := [key for key in class_weight or {} if key not in classes]:
+            raise ValueError(
+                f"class_weight is for {', '.join(map(repr, unknown))}, which is no class; expected "
+                f"0 to {classes[-1]}."
+            )
         if self._class_weighted != (class_weight is not None):
             self._class_weighted = class_weight is not None
             self._start_anew()
-        self._await_labels(x, y)
+        self._await_labels("train", x, y)
         weights = {"class_weight": class_weight, "sample_weight": sample_weight}
         return super().fit(x, y, *args, **weights, **kwargs)
 
@@ -491,14 +509,20 @@ class NeutralDistiller(keras.Model):
             As :meth:`fit`.
         """
         check_arrays(x, y, sample_weight)
-        self._await_labels(x, y)
+        self._await_labels("test", x, y)
         return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
 
-    def _await_labels(self, x, y):
-        """Compile the steps anew if they were for batches without labels, and metrics come in now.
+    def _await_labels(self, step, x, y):
+        """Compile the steps anew if they were for other labels: TensorFlow does so once too little.
 
-        TensorFlow lets a compiled step make variables the first time alone.
+        It lets a compiled step make variables the first time alone, as metrics do that come in with
+        the labels. And once labels have come with other axes, it no longer tells how many.
         """
+        axes = [len(getattr(each, "shape", ())) for each in keras.tree.flatten(y)]
+        if y is not None and self._label_axes.setdefault(step, axes) != axes:
+            self._label_axes[step] = axes
+            if getattr(self, f"{step}_function") is not None:
+                getattr(self, f"make_{step}_function")(force=True)
         metrics = self._compile_metrics
         if metrics is not None and not metrics.built and (y is not None or may_hold_labels(x)):
             self._start_anew()

@@ -68,7 +68,8 @@ def _act(options):
             print(f"error: {_said(error, path)}", file=sys.stderr)
             failed += 1
     if failed:
-        print(f"{failed} of {len(options.images)} images failed.", file=sys.stderr)
+        tried = len(options.images) - len(results)
+        print(f"{failed} of {tried} images failed.", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -90,7 +90,7 @@ def load(path, custom_objects=None, compile=True, safe_mode=True):
     ...
     FileNotFoundError: nowhere.keras is missing; expected a file that kdlib.save or Keras wrote.
     """
-    _check_there(path)
+    _check_there(path, "a file that kdlib.save or Keras wrote")
     return keras.models.load_model(path, custom_objects, compile=compile, safe_mode=safe_mode)
 
 
@@ -155,7 +155,7 @@ def palette(path):
     >>> palette(path)
     Palette({'field': '#008000', 'none': '#000000'}, void='none')
     """
-    _check_there(path)
+    _check_there(path, "a palette in JSON, or a network saved with one")
     if not zipfile.is_zipfile(path):
         try:
             return Palette.from_json(Path(path).read_text(encoding="utf-8"))
@@ -192,8 +192,6 @@ def check_classes(network, palette):
         )
 
 
-def _check_there(path):
+def _check_there(path, expected):
     if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"{path} is missing; expected a file that kdlib.save or Keras wrote."
-        )
+        raise FileNotFoundError(f"{path} is missing; expected {expected}.")

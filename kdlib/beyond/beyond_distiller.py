@@ -259,7 +259,8 @@ def _opened(model, inner, names, reading):
     _check_names(inner, wanted, own)
     tensors = [_call_of(own[name], inner.outputs).outputs[0] for name in wanted]
     body = keras.Model(inputs_of(inner), [inner.outputs[0], *tensors], name=f"{inner.name}_opened")
-    behind = keras.Model(node.outputs[0], model.output, name=model.name)
+    last = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
+    behind = keras.Model(node.outputs[0], last, name=model.name)
     given, *found = body(*node.arguments.args, **node.arguments.kwargs)
     logits, answer, *rest = with_features(behind, others, *reading)(given)
     by_name = dict(zip([*mine, *others], [*found, *rest], strict=True))

@@ -109,6 +109,9 @@ class SoftTargetDistillation(TermDistillation):
         T > 0.
     loss : "kl_divergence"
         What ``LogitsDistillation`` is given as its loss, so that this may stand for it.
+    exclusive : bool
+        Whether the classes exclude each other. With False each is a yes or no of its own, as after
+        a sigmoid: the logits of a model do not show that.
 
     Raises
     ------
@@ -122,7 +125,7 @@ class SoftTargetDistillation(TermDistillation):
     0.4438
     """
 
-    def __init__(self, temperature=3.0, loss="kl_divergence"):
+    def __init__(self, temperature=3.0, loss="kl_divergence", exclusive=True):
         if loss != "kl_divergence":
             raise ValueError(
                 f"loss is {loss!r}; expected 'kl_divergence'. For others there is TermDistillation."
@@ -130,10 +133,18 @@ class SoftTargetDistillation(TermDistillation):
         super().__init__(
             Term(forward_kl, options={"temperature": checked_temperature(temperature)})
         )
+        self.exclusive = bool(exclusive)
+
+    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
+        """Return T² · KL, one number; of classes that may hold together, the mean over them."""
+        logits = teacher_outputs, student_outputs
+        if not self.exclusive:  # a distribution for each, of one logit
+            logits = (keras.ops.expand_dims(each, axis=-1) for each in logits)
+        return super().compute_loss(*logits)
 
     def get_config(self):
         """Return what Keras needs to save the loss."""
-        return {"temperature": self.temperature}
+        return {"temperature": self.temperature, "exclusive": self.exclusive}
 
     @classmethod
     def from_config(cls, config):

@@ -5,6 +5,7 @@ know, and shows the first of several pages.
 """
 
 import contextlib
+import math
 import struct
 import typing
 
@@ -14,6 +15,7 @@ _FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "BMP", "WEBP", "GIF")
 _TAG = ExifTags.Base
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3}  # bands, by TIFF's photometric interpretation
 _NUMBERS = {1: "unsigned integers", 2: "signed integers", 3: "floating-point numbers"}
+_SUBSAMPLING = 530
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error)
 
 
@@ -49,7 +51,7 @@ def layout_of(path, title):
     with _explained(path, title):
         if pages := _tiff_pages(path):
             return _tiff_layout(pages, title)
-        with Image.open(path) as file:
+        with path.open("rb") as stream, Image.open(stream) as file:
             if file.format not in _FORMATS:
                 raise Refused(
                     f"{title} is a file of the kind {file.format}, in which more than 8 bits a "
@@ -76,7 +78,8 @@ def opened(path, title):
     - ``ValueError`` if it is empty, no image, damaged, larger than Pillow reads, or of a kind that
       Pillow does not know.
     """
-    with _explained(path, title), Image.open(path) as file:
+    # Of a path Pillow may map the file into memory, and then reads a turned TIFF at a wrong width.
+    with _explained(path, title), path.open("rb") as stream, Image.open(stream) as file:
         yield file
 
 
@@ -169,6 +172,31 @@ def _tiff_pages(path):
     return pages
 
 
+def _check_pieces(tags, title):
+    """Refuse a TIFF that lacks strips or tiles: Pillow would show what else is in the file."""
+    width, height = tags[_TAG.ImageWidth], tags[_TAG.ImageLength]
+    if TiffImagePlugin.TILEOFFSETS in tags:
+        offsets, counts = TiffImagePlugin.TILEOFFSETS, TiffImagePlugin.TILEBYTECOUNTS
+        sides = tags.get(TiffImagePlugin.TILEWIDTH), tags.get(TiffImagePlugin.TILELENGTH)
+    else:
+        offsets, counts = TiffImagePlugin.STRIPOFFSETS, TiffImagePlugin.STRIPBYTECOUNTS
+        sides = width, min(tags.get(TiffImagePlugin.ROWSPERSTRIP, height), height)
+    if offsets not in tags or not all(sides):
+        raise OSError("it does not say where its pixels are")
+    planes = tags.get(_TAG.SamplesPerPixel, 1) if tags.get(_TAG.PlanarConfiguration) == 2 else 1
+    wanted = planes * math.prod(
+        -(-n // side) for n, side in zip((width, height), sides, strict=True)
+    )
+    there = sum(offset > 0 for offset in tags.get(offsets, ()))
+    if counts in tags:
+        there = min(there, sum(count > 0 for count in tags[counts]))
+    if there < wanted:
+        raise Refused(
+            f"{title} lacks {wanted - there} of the {wanted} pieces of its picture, as a sparse "
+            "file does. Write it with all of its pixels (GDAL's option SPARSE_OK=FALSE)."
+        )
+
+
 def _tiff_layout(pages, title):
     """Return the layout that the tags of a TIFF file give, or refuse it."""
     _check_pages(len(pages), title)
@@ -177,6 +205,7 @@ def _tiff_layout(pages, title):
         raise OSError("its size is missing")
     kind = tags.get(_TAG.PhotometricInterpretation, 0)
     bands = tags.get(_TAG.SamplesPerPixel, 1)
+    _check_pieces(tags, title)
     numbers = tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,))[0]
     layout = Layout(
         max(tags.get(_TAG.BitsPerSample, (1,))),
@@ -188,6 +217,12 @@ def _tiff_layout(pages, title):
         raise Refused(
             f"{title} is compressed in a way that Pillow cannot undo (TIFF's number "
             f"{tags[_TAG.Compression]}). Save it with LZW or deflate."
+        )
+    in_jpeg = tags.get(_TAG.Compression, 1) in (6, 7)
+    if kind == 6 and not in_jpeg and max(tags.get(_SUBSAMPLING, (1,))) > 1:
+        raise Refused(
+            f"{title} stores its colours (YCbCr) more coarsely than its light, which is read in "
+            "JPEG alone. Save it in red, green and blue."
         )
     if kind not in _COLOURS:
         raise Refused(

@@ -14,13 +14,13 @@ LAYOUT = (
 )
 """What every message about a folder without images advises."""
 
-_SYSTEM = {"__macosx", "@eadir", "@recycle", "@tmp", "#recycle", "#snapshot", "$recycle.bin"}
+_SYSTEM = {"__macosx", "__pycache__", "#recycle", "#snapshot", "$recycle.bin"}
 _SYSTEM |= {"lost+found", "thumbs.db", "desktop.ini", "system volume information"}
 
 
 def is_hidden(name):
     """Tell whether systems and programs gave a file or folder its name, and no person did."""
-    return name.startswith(".") or name.lower() in _SYSTEM
+    return name.startswith((".", "@")) or name.lower() in _SYSTEM
 
 
 def same_names(folder):
@@ -59,8 +59,8 @@ def same_names(folder):
                 f"{folder / kind} is empty: expected files that end in {', '.join(SUFFIXES)}."
                 + _told(folder, skipped)
             )
-    beside = _with_images(folder) - {folder / kind for kind in found}
-    _skip(skipped, "beside 'images' and 'masks'", sorted(beside))
+    read = {folder / kind for kind in found}
+    _skip(skipped, "beside 'images' and 'masks'", _images_beside(folder, read))
     images, masks = _paired(folder, found, skipped)
     ordered = sorted(images, key=in_order)
     return [(Path(name).parent.as_posix(), images[name], masks[name]) for name in ordered]
@@ -91,9 +91,10 @@ def list_pairs(folder):
                     files.setdefault(tuple(map(int, numbers.groups())), []).append(path)
                 else:
                     _skip(skipped, "not named as in 'Tile 1', 'image_part_001'", [path])
+    tiles = {path.parent for kind in found for path in folder.glob(f"*/{kind}")}
     others = {path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name)}
-    others -= _with_images(folder)
-    _skip(skipped, "a folder without 'images' and 'masks'", sorted(others))
+    _skip(skipped, "a folder without 'images' and 'masks'", sorted(others - tiles))
+    _skip(skipped, "beside the tiles", _images_beside(folder, tiles | others))
     if not found["images"] and not found["masks"]:
         raise FileNotFoundError(f"{folder} holds no images. {LAYOUT}{_told(folder, skipped)}")
     images, masks = _paired(folder, found, skipped)
@@ -133,9 +134,13 @@ def image_files(folder, skipped):
     return list(enter(folder, {folder.resolve()}))
 
 
-def _with_images(folder):
-    """Return the subfolders that hold "images" or "masks"."""
-    return {path.parent for kind in ("images", "masks") for path in folder.glob(f"*/{kind}")}
+def _images_beside(folder, read):
+    """Return the images, and the folders with images in them, that lie beside what is read."""
+    return [
+        path
+        for path in sorted(set(folder.iterdir()) - read)
+        if (image_files(path, {}) if path.is_dir() else path.suffix.lower() in SUFFIXES)
+    ]
 
 
 def _skip(skipped, why, paths):

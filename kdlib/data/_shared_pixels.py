@@ -17,7 +17,7 @@ _ANCHORS = 500  # windows that an image remembers
 _FEWEST = 4  # of them must be found in another image, ...
 _SHARE = 0.05  # ... and this share: a watermark in each image is no copy; ...
 _MOSAIC = 0.2  # ... or this share in all others together: a mosaic of many small cut-outs
-_COLOURS = 16  # with fewer, images may be equal by chance
+_COLOURS = 16  # with fewer, patches may be equal by chance
 _ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 
 
@@ -26,7 +26,7 @@ def shared_pixels(images):
 
     Pixels must be equal: a picture that was saved as JPEG once more, turned or scaled is not found.
     Windows in which half of the neighbouring pixels are equal say nothing, such as borders and calm
-    water, nor do whole images that are equal but have fewer than 16 colours, such as empty tiles.
+    water, nor do whole images of one colour, such as empty tiles.
 
     - ``images``: sequence of arrays of uint8, shape (height, width, 3).
     - Returns set of (int, int): numbers of two images that share pixels, the smaller first.
@@ -93,7 +93,7 @@ def equal_patches(one, other):
     seen = {_digest(patch): number for number, patch in enumerate(one)}
     for number, patch in enumerate(other):
         twin = seen.get(_digest(patch))
-        if twin is not None and _is_rich(patch):
+        if twin is not None and len(_colours(patch)) >= _COLOURS:
             return twin, number
     return None
 
@@ -103,17 +103,16 @@ def _digest(image):
     return image.shape, hashlib.blake2b(np.ascontiguousarray(image)).digest()
 
 
-def _is_rich(image):
-    """Tell whether an image has so many colours that no other is equal by chance."""
-    return len(np.unique(image.reshape(-1, 3), axis=0)) >= _COLOURS
+def _colours(image):
+    return np.unique(image.reshape(-1, 3), axis=0)
 
 
 def _same(images):
-    """Pairs of images that are equal, though rich in colours."""
+    """Pairs of images that are equal, and more than one colour."""
     seen, found = {}, set()
     for number, image in enumerate(images):
         others = seen.setdefault(_digest(image), [])
-        if others and _is_rich(image):
+        if others and len(_colours(image)) > 1:
             found |= {(other, number) for other in others}
         others.append(number)
     return found

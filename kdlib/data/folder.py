@@ -18,8 +18,8 @@ _PARTS = 9
 """After how many images the parts are counted from 1 again, where no name gives the part."""
 
 _BOTH_WAYS = (
-    "are turned by their EXIF data, and their masks, which are not, would fit them unturned too. "
-    "See whether these masks fit the pictures that a viewer shows, or remove the EXIF orientation"
+    "are turned by EXIF data otherwise than their masks, and both would fit unturned too. See "
+    "whether these masks fit the pictures that a viewer shows, or remove the EXIF orientation"
 )
 
 
@@ -32,7 +32,8 @@ def read_folder(folder, name=None, credit="", palette=DUBAI_PALETTE):
         Holds two folders, "images" and "masks", in which an image and its mask have the same name
         up to the suffix; subfolders of both count as tiles. Or it is laid out as the Dubai data
         set: "Tile 1/images/image_part_001.jpg" and "Tile 1/masks/image_part_001.png". Links are
-        followed; hidden and system files are passed over, as are those without an image's suffix.
+        followed; hidden and system files are passed over, as are those without an image's suffix,
+        and what lies beside these folders.
     name : str, optional
         For the ImageSet; by default the name of the folder.
     credit : str
@@ -135,12 +136,13 @@ def _misfit(image, mask, name):
     size, other = image.pixels.shape[:2], mask.pixels.shape
     if size == other:
         return None
-    turned = (
-        "The image is turned, as its EXIF data say, and the mask fits it as it is stored: turn the "
-        "mask."
-        if image.stored_size == mask.stored_size
-        else "They must be equal: restore both files."
-    )
+    turned = "They must be equal: restore both files."
+    if image.stored_size == mask.stored_size:
+        which, other_one = ("image", "mask") if image.orientation >= 5 else ("mask", "image")
+        turned = (
+            f"The {which} is turned, as its EXIF data say, and the {other_one} fits it as it is "
+            "stored: turn the mask, or remove the EXIF orientation."
+        )
     return ValueError(
         f"{name} has {size[0]} × {size[1]} pixels, its mask {other[0]} × {other[1]}. {turned}"
     )

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from kdlib.data._image_layout import Refused, layout_of, opened
 from kdlib.data.palette import UnknownColours
@@ -40,6 +40,9 @@ def read_image(path, title=None):
     notes beside it how to turn it (the EXIF orientation). The picture is turned, so that it is the
     one that viewers and browsers show. Behind transparent parts comes white, as on the pages of
     the book, and a warning says so: c → (c · alpha + 255 · (255 − alpha)) / 255.
+
+    A file that is cut off is refused. A JPEG that is damaged inside may not be: its decoder goes on
+    with the next block, and does not tell Pillow.
 
     Parameters
     ----------
@@ -97,6 +100,7 @@ def picture(path, title):
             else f"{title} has {layout}; expected unsigned ones, from 0 to 255."
         )
     with opened(path, title) as file:
+        _check_table(file, title)
         pixels, alpha, orientation = _decoded(file, layout)
     transparent = alpha is not None and bool((alpha < 255).any())
     if transparent:
@@ -129,7 +133,7 @@ def mask(path, palette, title):
     layout = layout_of(path, title)
     if layout.deep and not layout.grey:
         raise Refused(
-            f"{title} has more than 8 bits a channel: {layout}. Save the mask with 8, in the "
+            f"{title} has {layout} in each channel. Save the mask with 8, in the "
             "colours of the palette, or with its class numbers as they are."
         )
     with opened(path, title) as file:
@@ -138,9 +142,10 @@ def mask(path, palette, title):
             readings = [colours]
         else:
             colours, alpha, orientation = _decoded(file, layout)
-            readings = [colours]
-            if palette.may_be_numbers:
-                readings += _stored_numbers(file, layout)
+            numbers = list(_stored_numbers(file, layout)) if palette.may_be_numbers else []
+            if not numbers:
+                _check_table(file, title)
+            readings = numbers if _beyond_table(file) else [colours, *numbers]
     opaque = [_opaque(reading, alpha, palette, title) for reading in readings]
     return Picture(_only_reading(opaque, palette, title), orientation)
 
@@ -160,6 +165,22 @@ def _decoded(file, layout):
         upright = upright.convert("LA")
     pixels = np.asarray(upright.convert("RGBA"))
     return pixels[..., :3], pixels[..., 3], orientation
+
+
+def _beyond_table(file):
+    """Tell whether pixels have numbers beyond the colour table, which Pillow shows as black."""
+    if file.mode != "P":
+        return False
+    return int(np.asarray(file).max()) >= len(file.palette.palette) // len(file.palette.mode)
+
+
+def _check_table(file, title):
+    """Refuse pixels for which the colour table has no colour."""
+    if _beyond_table(file):
+        raise Refused(
+            f"{title} has pixels of the number {np.asarray(file).max()}, for which its colour "
+            "table has no colour. Save it in RGB, with the colour that they should have."
+        )
 
 
 def _stored_numbers(file, layout):
@@ -187,11 +208,13 @@ def _numbers(file, layout, title):
     elif layout.bits == 8:
         values = values.view(np.int8)
     if not ((values >= 0) & (values <= 255) & (values == np.floor(values))).all():
+        missing = np.isnan(values).sum()
+        span = f" from {values.min():g} to {values.max():g}"
+        span = f", {missing} of them NaN" if missing else span
         raise Refused(
-            f"{title} holds {layout} from {values.min():g} to {values.max():g}; expected class "
-            "numbers, whole ones from 0 to 254. Give the others, such as a number for 'no data', "
-            "the number of a class, and leave the rest as they are: scaling a mask to 8 bits, as "
-            "one does with images, destroys its numbers."
+            f"{title} holds {layout}{span}; expected class numbers, whole ones from 0 to 254. Give "
+            "the others, such as a number for 'no data', the number of a class, and leave the rest "
+            "as they are: scaling a mask to 8 bits, as one does with images, destroys its numbers."
         )
     alpha = None if clear is None else np.where(values == clear, 0, 255)
     return _as_grey(values.astype(np.uint8)), alpha, orientation
@@ -231,9 +254,16 @@ def _only_reading(readings, palette, title):
 def _upright(file):
     """Turn a picture as its EXIF orientation, 1 to 8, says; return both.
 
-    EXIF that cannot be read says nothing.
+    EXIF that cannot be read says nothing. Where there is none, Pillow asks XMP data, which no
+    browser does.
     """
     with contextlib.suppress(SyntaxError):
-        orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
+        tags, stored = file.getexif(), getattr(file, "tag_v2", None)
+        if stored is None:
+            stored = Image.Exif()
+            stored.load(file.info.get("exif", b""))
+        if ExifTags.Base.Orientation not in stored:
+            tags.pop(ExifTags.Base.Orientation, None)
+        orientation = tags.get(ExifTags.Base.Orientation, 1)
         return ImageOps.exif_transpose(file), orientation if orientation in range(1, 9) else 1
     return file, 1

@@ -207,7 +207,8 @@ class Palette:
         if mask_rgb.dtype != np.uint8 or mask_rgb.ndim < 1 or mask_rgb.shape[-1] != 3:
             raise ValueError(
                 f"{where or 'mask'}: expected RGB in uint8, shape (..., 3); got {mask_rgb.dtype}, "
-                f"shape {mask_rgb.shape}. Open the mask with PIL and call .convert('RGB')."
+                f"shape {mask_rgb.shape}. Read masks by kdlib.data.read_folder, which knows class "
+                "numbers and transparency: converting such an array would lose them."
             )
         packed = _pack(mask_rgb)
         labels = self._table[packed]

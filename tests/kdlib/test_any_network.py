@@ -128,6 +128,29 @@ def test_a_softmax_inside_is_noticed_whatever_the_layer_is_called(name):
     np.testing.assert_allclose(found, ops.convert_to_numpy(model(X)), atol=1e-6)
 
 
+class BySum(layers.Layer):
+    """A softmax that no name shows: the exponentials over their sum."""
+
+    def call(self, x):
+        grown = ops.exp(x)
+        return grown / ops.sum(grown, axis=-1, keepdims=True)
+
+
+def test_a_softmax_written_out_is_noticed_by_what_it_gives():
+    soft, linear = (dense(layers.Dense(3), end(name="logits")) for end in (BySum, Own))
+    assert distribution(soft) == "categorical" and distribution(linear) is None
+    found = softening.softmax(numpy_logits(soft))
+    np.testing.assert_allclose(found, ops.convert_to_numpy(soft(X)), atol=1e-6)
+    np.testing.assert_array_equal(numpy_logits(linear), ops.convert_to_numpy(linear(X)))
+
+
+def test_a_linear_layer_for_each_time_ends_in_logits():
+    for end in (None, "softmax"):
+        inputs = keras.Input((5, 4))
+        model = keras.Model(inputs, layers.TimeDistributed(layers.Dense(3, end))(inputs))
+        assert distribution(model) == (end and "categorical")
+
+
 class Drawing(layers.Layer):
     """Draws each time that its code is followed."""
 
@@ -508,6 +531,20 @@ def with_backbone(width, seed):
 
 def inside(model, name):
     return model.get_layer("backbone").get_layer(name)
+
+
+def test_features_of_a_network_inside_a_sequential_one():
+    def network(seed):
+        keras.utils.set_random_seed(seed)
+        body = keras.Sequential([keras.Input((4,)), layers.Dense(5, name="first")], name="backbone")
+        return keras.Sequential([keras.Input((4,)), body, layers.Dense(3)])
+
+    student, teacher = network(1), network(2)
+    model = BeyondDistiller(student, teacher, Term(hint, ["backbone/first"]))
+    model.compile(**EAGER, alpha=0.5, temperature=2.0)
+    gap = ops.convert_to_numpy(inside(teacher, "first")(X) - inside(student, "first")(X))
+    found = model.evaluate(X, Y, verbose=0, return_dict=True)
+    assert found["term"] == pytest.approx((gap**2).mean() / 2, rel=1e-5)
 
 
 def test_features_inside_a_network_inside_in_one_pass():

@@ -120,6 +120,17 @@ def test_a_picture_is_turned_as_its_exif_orientation_says(orientation, tmp_path)
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), UPRIGHT[orientation](stored))
 
 
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA", "CMYK"])
+def test_a_tiff_is_turned_too_whatever_its_mode(mode, orientation, tmp_path):
+    """Mapped into memory, as Pillow likes to read a file of one strip, it would be scrambled."""
+    stored = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype="uint8")
+    file = Image.fromarray(stored).convert(mode)
+    file.save(tmp_path / "a.tif", tiffinfo={274: orientation})
+    expected = UPRIGHT[orientation](np.asarray(file.convert("RGB")))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), expected)
+
+
 def test_exif_that_cannot_be_read_says_nothing(tmp_path):
     Image.new("RGB", (6, 4)).save(tmp_path / "a.png", exif=b"no such thing")
     assert read_image(tmp_path / "a.png").shape == (4, 6, 3)

@@ -389,7 +389,7 @@ def test_shades_and_numbers_that_are_both_classes_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("odd", "dtype", "said"),
     [(-1, "i2", "from -1 to 2"), (65535, "u2", "to 65535"), (0.5, "f4", "to 2"),
-     (np.nan, "f4", "nan"), (-3, "i1", "from -3"), (2**31 + 1, "u4", "2.14748e+09")],
+     (np.nan, "f4", "1 of them NaN"), (-3, "i1", "from -3"), (2**31 + 1, "u4", "2.14748e+09")],
 )  # fmt: skip
 def test_numbers_that_are_no_classes_are_refused_without_advice_to_scale(
     tmp_path, odd, dtype, said
@@ -411,3 +411,62 @@ def test_deep_masks_of_colours_are_to_be_saved_in_colours(tmp_path):
     odd_files.png(tmp_path / "a.png", DEEP[..., :3], 16)
     said = refused(tmp_path / "a.png", "16-bit", read=read_mask(SHADES))
     assert "in the colours of the palette" in said
+
+
+# What a file lacks, or says of itself.
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {278: [3], 273: [8, 0], 279: [63, 0]},  # rows a strip, places, bytes
+        {278: [3], 273: [8, 50], 279: [63, 0]},
+        {278: [3], 273: [8], 279: [63]},
+        {322: [4], 323: [5], 324: [8], 325: [60]},  # width and height of a tile, places, bytes
+    ],
+)
+def test_a_tiff_without_some_of_its_pixels_is_refused(tmp_path, more):
+    odd_files.tiff(tmp_path / "a.tif", COLOURS, more=more)
+    refused(tmp_path / "a.tif", "lacks 1 of the 2 pieces of its picture")
+    odd_files.tiff(tmp_path / "a.tif", np.zeros((5, 7), np.uint8), more=more)
+    refused(tmp_path / "a.tif", "lacks 1 of the 2 pieces", read=read_mask(NUMBERS))
+
+
+def test_a_tiff_of_many_strips_is_read(tmp_path):
+    rows = {278: [2], 273: [8, 50, 92], 279: [42, 42, 21]}
+    odd_files.tiff(tmp_path / "a.tif", COLOURS, more=rows)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), COLOURS)
+
+
+def test_colours_stored_more_coarsely_than_light_are_not_called_damaged(tmp_path):
+    odd_files.tiff(tmp_path / "a.tif", COLOURS, photometric=6, more={530: [2, 2]})
+    refused(tmp_path / "a.tif", "more coarsely than its light")
+
+
+def test_numbers_beyond_the_colour_table_are_no_black(tmp_path):
+    numbers = np.array([[0, 1, 2]])
+    odd_files.png(tmp_path / "a.png", numbers, palette=[0, 0, 0, 255, 0, 0])
+    refused(tmp_path / "a.png", "pixels of the number 2, for which its colour table has no colour")
+    red = Palette({"ground": "black", "roof": "red"})
+    refused(tmp_path / "a.png", "pixels of the number 2", read=read_mask(red))
+    found = mask(tmp_path / "a.png", NUMBERS, "a.png").pixels
+    np.testing.assert_array_equal(found, numbers)
+
+
+def test_masks_of_signed_colours_and_of_no_numbers_say_what_they_are(tmp_path):
+    odd_files.tiff(tmp_path / "a.tif", COLOURS.astype("i1"))
+    refused(tmp_path / "a.tif", "8-bit signed integers in each channel", read=read_mask(NUMBERS))
+    odd_files.tiff(tmp_path / "a.tif", np.where(LABELS == 2, np.nan, LABELS).astype("f4"))
+    said = refused(tmp_path / "a.tif", "numbers, ", "of them NaN", read=read_mask(NUMBERS))
+    assert f" {(LABELS == 2).sum()} of them" in said
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+def test_xmp_does_not_turn_a_picture_for_browsers_do_not(tmp_path, suffix):
+    xmp = b'<rdf:Description tiff:Orientation="6"/>'
+    packet = PIL.PngImagePlugin.PngInfo()
+    packet.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    options = {"pnginfo": packet} if suffix == "png" else {"xmp": xmp}
+    Image.fromarray(COLOURS).save(tmp_path / f"a.{suffix}", **options)
+    assert Image.open(tmp_path / f"a.{suffix}").getexif()[274] == 6
+    assert read_image(tmp_path / f"a.{suffix}").shape == COLOURS.shape

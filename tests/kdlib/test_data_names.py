@@ -43,6 +43,8 @@ HIDDEN = [
     ".ipynb_checkpoints/1-checkpoint",
     "north/.ipynb_checkpoints/3-checkpoint",
     "@eaDir/1",
+    "@SynoEAStream/1",
+    "__pycache__/1",
     "north/@eaDir/deep/3",
     "__MACOSX/1",
     "__MACOSX/images/._1",
@@ -135,6 +137,21 @@ def test_folders_of_images_beside_images_and_masks_are_named(folder):
     (folder / "networks").mkdir()
     with pytest.warns(UserWarning, match="Skipped 1 .beside 'images' and 'masks'.: Tile 4"):
         assert len(read(folder)) == 3
+
+
+def test_images_and_folders_with_some_beside_what_is_read_are_named(folder, tmp_path):
+    (folder / "palette.json").touch()
+    for name in ("2.png", "more/deep/3.png", ".ipynb_checkpoints/1.jpg", "texts/a.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    with pytest.warns(UserWarning, match=r"Skipped 3 .*: 2.png, .ipynb_checkpoints, more\.$"):
+        assert len(read(folder)) == 3
+    data.write_folder(data.synthetic.city(n_images=2, size=32), tmp_path / "city")
+    for name in ("loose.jpg", ".ipynb_checkpoints/Tile 1/images/image_part_001.jpg"):
+        (tmp_path / "city" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "city" / name).touch()
+    with pytest.warns(UserWarning, match=r"Skipped 2 .beside the tiles.: .ipynb_ch.*, loose.jpg"):
+        assert len(data.read_folder(tmp_path / "city")) == 2
 
 
 @pytest.mark.parametrize(
@@ -271,7 +288,11 @@ def test_a_turned_image_whose_mask_fits_both_ways_is_warned_of(tmp_path, size, o
     pair(tmp_path, "straight", size=size)
     image, mask = pair(tmp_path, "turned", size=size)
     turned(image, orientation)
-    with pytest.warns(UserWarning, match="1 images are turned by their EXIF .*: images/turned.png"):
+    with pytest.warns(UserWarning, match="1 images are turned by EXIF .*: images/turned.png"):
+        read(tmp_path)
+    turned(image, 1)
+    turned(mask, orientation)
+    with pytest.warns(UserWarning, match="1 images are turned by EXIF data otherwise than their"):
         read(tmp_path)
 
 
@@ -290,6 +311,13 @@ def test_a_mask_that_fits_the_picture_as_it_is_stored_is_to_be_turned(tmp_path):
     image, _ = pair(tmp_path, "1", size=(8, 12))
     turned(image, 6)
     with pytest.raises(ValueError, match="12 × 8 pixels, its mask 8 × 12. The image is turned"):
+        read(tmp_path)
+
+
+def test_a_mask_that_is_turned_alone_is_not_blamed_on_the_image(tmp_path):
+    _, mask = pair(tmp_path, "1", size=(8, 12))
+    turned(mask, 6)
+    with pytest.raises(ValueError, match="8 × 12 pixels, its mask 12 × 8. The mask is turned"):
         read(tmp_path)
 
 

@@ -73,10 +73,10 @@ def test_skies_borders_and_small_marks_are_no_copies():
     assert shared_pixels([*images, *flat]) == set()
 
 
-def test_smooth_images_count_as_whole_copies_and_drawings_of_few_colours_not_at_all():
+def test_smooth_images_and_drawings_count_as_whole_copies_and_empty_ones_not_at_all():
     drawing = np.kron(np.eye(4, dtype=np.uint8), np.ones((16, 16), np.uint8))
     drawing = np.stack([200 * drawing] * 3, axis=-1)
-    assert shared_pixels([drawing, drawing.copy()]) == set()
+    assert shared_pixels([drawing, drawing.copy(), 0 * drawing, 0 * drawing]) == {(0, 1)}
     drawing[:20, 0, 0] = range(20)
     assert shared_pixels([drawing, np.roll(drawing, 16, axis=0), drawing.copy()]) == {(0, 2)}
 

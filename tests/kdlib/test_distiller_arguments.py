@@ -62,6 +62,9 @@ def test_a_weight_of_a_pixel_may_have_an_axis_of_one():
         (lambda: pair(student="sigmoid"), np.ones((6, 3)), {"class_weight": {0: 2}}, "one class"),
         (pair, None, {"class_weight": {0: 2}}, "weights without labels"),
         (pair, None, {"sample_weight": WEIGHT}, "weights without labels"),
+        (pair, Y, {"sample_weight": WEIGHT * np.nan}, "sample_weight holds NaN"),
+        (pair, Y, {"class_weight": {"0": 2.0}}, "class_weight is for '0', which is no class"),
+        (pair, Y, {"class_weight": {0: 2.0, 7: 1.0}}, "class_weight is for 7, .* expected 0 to 2"),
         (pair, list(Y), {}, "the labels hold .*0.*; expected an array"),
         (pair, np.array(list("catcat")), {}, "the labels hold .*c.*; expected an array of numbers"),
     ],
@@ -207,6 +210,18 @@ def test_options_that_cannot_be(options, message):
         ({"metrics": "accuracy"}, "metrics is 'accuracy'; expected a list"),
         ({"loss_weights": [1.0]}, "takes alpha, not loss_weights"),
         ({"ignore_class": [254, 255]}, "expected a number, such as 255"),
+        ({"student_loss_fn": keras.losses.Dice()}, "Dice, which takes probabilities, and the Dis"),
+        ({"student_loss_fn": keras.losses.Tversky()}, "Leave it out: the default is the cross-en"),
+        ({"student_loss_fn": keras.losses.poisson}, "poisson, which takes probabilities"),
+        *(
+            ({"distillation_loss_fn": loss(from_logits=True)}, "which compares labels with a pred")
+            for loss in (
+                keras.losses.CategoricalCrossentropy,
+                keras.losses.BinaryCrossentropy,
+                keras.losses.CategoricalFocalCrossentropy,
+                keras.losses.SparseCategoricalCrossentropy,
+            )
+        ),
     ],
 )
 def test_compile_says_what_it_takes_instead(options, message):
@@ -417,3 +432,89 @@ def test_a_softmax_over_one_value_says_nothing_and_is_refused():
     model.compile(**EAGER, alpha=0.0)
     with pytest.raises(ValueError, match="decoupled needs the labels, and there are none"):
         model.fit(X, verbose=0)
+
+
+def test_losses_of_keras_over_numbers_may_compare_logits():
+    model = pair()
+    model.compile(**EAGER, alpha=0.0, distillation_loss_fn=keras.losses.MeanSquaredError())
+    gap = ops.convert_to_numpy(model.teacher(X) - model.student(X)) / 3
+    assert evaluated(model, X, Y)["distillation_loss"] == pytest.approx((gap**2).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["student_loss_fn", "distillation_loss_fn"])
+def test_a_function_that_has_taken_its_mean_already_is_refused(name):
+    """Weights would multiply the mean of all, those of weight 0 among them."""
+    model = pair()
+    model.compile(**EAGER, **{name: lambda y, z: ops.mean(z)})
+    with pytest.raises(ValueError, match=f"{name} returns one number for the batch; expected one"):
+        evaluated(model, X, Y, WEIGHT)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        keras.losses.CategoricalFocalCrossentropy(from_logits=True),
+        keras.losses.MeanSquaredError(),
+    ],
+)
+def test_a_loss_of_keras_over_one_hot_labels_says_so_of_class_ids(loss):
+    model = pair()
+    model.compile(**EAGER, student_loss_fn=loss)
+    for labels in (Y, Y[:, None]):
+        with pytest.raises(
+            ValueError, match="class ids, and the student_loss_fn, .*takes a number"
+        ):
+            evaluated(model, X, labels)
+    assert np.isfinite(evaluated(model, X, np.eye(3)[Y])["student_loss"])
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_labels_may_come_in_another_form_each_time(classes):
+    """Compiled for some forms, TensorFlow would no longer tell how many axes the next has."""
+    model, y = pair(classes), Y % max(2, classes) if classes == 1 else Y
+    model.compile("sgd")
+    forms = [y, y[:, None], y] if classes == 1 else [y, np.eye(3)[y], y, y[:, None], np.eye(3)[y]]
+    found = [evaluated(model, X, form)["loss"] for form in forms]
+    assert found == pytest.approx([found[0]] * len(forms), rel=1e-5)
+    for form in forms:
+        model.fit(X, form, validation_data=(X, y), verbose=0)
+
+
+def test_logits_without_an_axis_of_classes_are_refused():
+    def squeezed(seed):
+        return keras.Sequential([network(1, seed), layers.Reshape(())])
+
+    with pytest.raises(
+        ValueError, match=r"logits of shape \(None,\); expected \(batch, ..., class"
+    ):
+        Distiller(squeezed(0), squeezed(1), outputs="logits")
+
+
+def test_what_the_networks_say_cannot_be_set_later():
+    model = pair()
+    for name in ("exclusive", "classes"):
+        with pytest.raises(
+            ValueError, match=f"{name} is how the networks end; say it in Distiller"
+        ):
+            setattr(model, name, 1)
+
+
+def test_classes_that_a_softmax_leaves_out_are_not_distilled():
+    allowed = np.tile([True, True, False], (6, 1))
+
+    def masked(seed):
+        keras.utils.set_random_seed(seed)
+        x, mask = keras.Input((4,)), keras.Input((3,), dtype="bool")
+        return keras.Model([x, mask], layers.Softmax()(layers.Dense(3)(x), mask=mask))
+
+    model = Distiller(masked(0), masked(1))
+    model.compile(**EAGER, alpha=0.0, temperature=2.0)
+    p, q = (
+        softening.softmax(ops.convert_to_numpy(end(X))[:, :2], 2.0)
+        for each in (model.teacher, model.student)
+        for end in each.layers
+        if isinstance(end, layers.Dense)
+    )
+    found = evaluated(model, [X, allowed], Y)["distillation_loss"]
+    assert found == pytest.approx(softening.kl_divergence(p, q).mean(), rel=1e-5)

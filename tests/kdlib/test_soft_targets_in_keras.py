@@ -29,6 +29,16 @@ def test_the_term_is_the_loss_by_hand(classes):
     assert keras.saving.deserialize_keras_object(config).temperature == T
 
 
+def test_of_classes_that_may_hold_together_each_is_a_yes_or_no():
+    loss = beyond.SoftTargetDistillation(temperature=T, exclusive=False)
+    p, q = (1 / (1 + np.exp(-z / T)) for z in (TEACHER, STUDENT))
+    by_hand = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
+    found = float(loss.compute_loss(TEACHER.astype("float32"), STUDENT.astype("float32")))
+    assert found == pytest.approx(T**2 * by_hand.mean(), rel=1e-5)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
+    assert again.exclusive is False and again.temperature == T
+
+
 def test_what_it_does_not_know_is_refused():
     with pytest.raises(ValueError, match="loss is 'mse'"):
         beyond.SoftTargetDistillation(loss="mse")
