@@ -303,7 +303,7 @@ def test_maps_need_four_axes(name):
         ("correlation", {"intra": -1}, "intra is -1"),
         ("decoupled", {"temperature": 0}, "temperature is 0"),
         ("decoupled", {"others": -1}, "others is -1"),
-        ("decoupled", {"labels": LABELS[0]}, "a label for each pixel"),
+        ("decoupled", {"labels": LABELS[0]}, "expected class ids, of shape"),
         ("boundary", {"temperature": 0}, "temperature is 0"),
         ("boundary", {"reach": 0}, "reach is 0"),
         ("boundary", {"emphasis": -1}, "emphasis is -1"),
