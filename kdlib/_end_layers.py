@@ -16,7 +16,7 @@ class BeforeActivation(layers.Layer):
 
     def __init__(self, layer, name=None):
         super().__init__(name=name or f"{layer.name}_before", dtype=policy_of(layer))
-        self.layer = layer
+        self.layer, self.supports_masking = layer, True
 
     def call(self, inputs):
         """Call the layer with a linear activation."""
@@ -42,7 +42,7 @@ class Logarithms(layers.Layer):
 
     def __init__(self, kind, name="logarithms"):
         super().__init__(name=name, dtype="float32")
-        self.kind = kind
+        self.kind, self.supports_masking = kind, True
 
     def call(self, inputs):
         """Return log p, or log p / (1 - p) of a sigmoid, which is known up to 16."""
@@ -50,6 +50,11 @@ class Logarithms(layers.Layer):
             return ops.log(ops.clip(inputs, 1e-37, 1.0))
         p = ops.clip(inputs, 1e-37, 1 - 6e-8)
         return ops.log(p) - ops.log1p(-p)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        """Pass on a mask of places, and none of classes, as a softmax may have one."""
+        places = previous_mask is not None and len(previous_mask.shape) < len(inputs.shape)
+        return previous_mask if places else None
 
     def get_config(self):
         """Return what Keras needs to save the layer."""

@@ -396,23 +396,42 @@ def test_weights_that_are_lists_are_refused(weights, message):
         model.fit(X, Y, verbose=0, **weights)
 
 
-def tagger(seed, mask_zero):
+class OwnSoftmax(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.supports_masking = True
+
+    def call(self, x):
+        return ops.softmax(x)
+
+
+ENDS = {
+    "logits": lambda: [layers.Dense(5, name="logits")],
+    "softmax inside": lambda: [layers.Dense(5, "softmax"), layers.Dropout(0.0)],
+    "softmax out of reach": lambda: [layers.Dense(5), OwnSoftmax()],
+}
+
+
+def tagger(seed, mask_zero, end):
     keras.utils.set_random_seed(seed)
     tokens = keras.Input((6,), dtype="int32")
     x = layers.Embedding(9, 8, mask_zero=mask_zero)(tokens)
-    return keras.Model(tokens, layers.Dense(5, name="logits")(x))
+    for layer in ENDS[end]():
+        x = layer(x)
+    return keras.Model(tokens, x)
 
 
+@pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("loss", [None, Term(forward_kl)], ids=["own", "term"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_what_a_keras_mask_leaves_out_weighs_nothing_in_either_loss(loss, weighted):
+def test_what_a_keras_mask_leaves_out_weighs_nothing_in_either_loss(loss, weighted, end):
     """As a weight of 0 there: not one thing in the loss on labels and another beside it."""
     rng, found, after = np.random.default_rng(0), [], []
     tokens, y = rng.integers(1, 9, (4, 6)), rng.integers(0, 5, (4, 6))
     tokens[:, 4:] = 0
     given = rng.uniform(0.5, 2, (4, 6)) if weighted else np.ones((4, 6))
     for mask in (True, False):
-        student, teacher = tagger(0, mask), tagger(1, mask)
+        student, teacher = tagger(0, mask, end), tagger(1, mask, end)
         model = Distiller(student, teacher)
         model.compile("sgd", alpha=0.5, temperature=2.0, distillation_loss_fn=loss)
         weight = given if mask else given * (tokens != 0)
