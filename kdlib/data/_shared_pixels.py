@@ -17,7 +17,7 @@ _ANCHORS = 500  # windows that an image remembers
 _FEWEST = 4  # of them must be found in another image, ...
 _SHARE = 0.05  # ... and this share: a watermark in each image is no copy; ...
 _MOSAIC = 0.2  # ... or this share in all others together: a mosaic of many small cut-outs
-_COLOURS = 16  # with fewer, patches may be equal by chance
+_RICH = 16  # with fewer colours, and rows or columns, images may be equal by chance
 _ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 
 
@@ -26,7 +26,8 @@ def shared_pixels(images):
 
     Pixels must be equal: a picture that was saved as JPEG once more, turned or scaled is not found.
     Windows in which half of the neighbouring pixels are equal say nothing, such as borders and calm
-    water, nor do whole images of one colour, such as empty tiles.
+    water, nor do whole images that are equal but have little in them, such as empty tiles: fewer
+    than 16 colours, and fewer than 16 different rows or columns.
 
     - ``images``: sequence of arrays of uint8, shape (height, width, 3).
     - Returns set of (int, int): numbers of two images that share pixels, the smaller first.
@@ -84,7 +85,7 @@ def check_apart(image_set, part_of):
 
 
 def equal_patches(one, other):
-    """Return the numbers of two patches that are equal, and have 16 colours or more, or None.
+    """Return the numbers of two patches that are equal, though rich, or None.
 
     >>> patches = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
     >>> equal_patches(patches[:3], patches[2:]), equal_patches(patches[:3], patches[3:])
@@ -93,7 +94,7 @@ def equal_patches(one, other):
     seen = {_digest(patch): number for number, patch in enumerate(one)}
     for number, patch in enumerate(other):
         twin = seen.get(_digest(patch))
-        if twin is not None and len(_colours(patch)) >= _COLOURS:
+        if twin is not None and _is_rich(patch):
             return twin, number
     return None
 
@@ -103,16 +104,24 @@ def _digest(image):
     return image.shape, hashlib.blake2b(np.ascontiguousarray(image)).digest()
 
 
-def _colours(image):
-    return np.unique(image.reshape(-1, 3), axis=0)
+def _is_rich(image):
+    """Tell whether an image has so much in it that no other is equal by chance.
+
+    Many colours, as photographs have, or many different rows and columns, as drawings and scans.
+    """
+    rows, columns = (
+        np.unique(lines.reshape(len(lines), -1), axis=0) for lines in (image, image.swapaxes(0, 1))
+    )
+    colours = np.unique(image.reshape(-1, 3), axis=0)
+    return max(len(colours), min(len(rows), len(columns))) >= _RICH
 
 
 def _same(images):
-    """Pairs of images that are equal, and more than one colour."""
+    """Pairs of images that are equal, though rich."""
     seen, found = {}, set()
     for number, image in enumerate(images):
         others = seen.setdefault(_digest(image), [])
-        if others and len(_colours(image)) > 1:
+        if others and _is_rich(image):
             found |= {(other, number) for other in others}
         others.append(number)
     return found
