@@ -4,9 +4,9 @@ import inspect
 
 import keras
 
-# Losses of Keras that take the class scores of two networks as they are, whatever these are ...
+# Losses of Keras that take the class scores of two networks as they are, or have a remedy below ...
 _OVER_NUMBERS = {"meansquarederror", "meanabsoluteerror", "huber", "logcosh", "cosinesimilarity"}
-_OVER_NUMBERS |= {"lossfunctionwrapper"}
+_OVER_NUMBERS |= {"lossfunctionwrapper", "kldivergence"}
 # ... and those that take probabilities, and have no from_logits.
 _OVER_PROBABILITIES = {"poisson", "dice", "tversky", "categoricalgeneralizedcrossentropy", "ctc"}
 _OVER_PROBABILITIES |= {"meansquaredlogarithmicerror", "meanabsolutepercentageerror"}
