@@ -39,13 +39,13 @@ def as_loss(loss, argument):
     name = getattr(loss, "__name__", type(loss).__name__)
     if inspect.isclass(loss):
         raise ValueError(f"{argument} is the class {name}; expected a loss object: {name}(...).")
-    if argument == "distillation_loss_fn" and _is_keras(loss) and _plain(name) not in _OVER_NUMBERS:
+    if argument == "distillation_loss_fn" and is_keras(loss) and _plain(name) not in _OVER_NUMBERS:
         raise ValueError(
             f"{argument} is {name}, which compares labels with a prediction, and the Distiller "
             "passes two logits. Leave it out: the default is the divergence of soft targets, whose "
             "gradient is that of their cross-entropy."
         )
-    remedy = _remedy_if_over_probabilities(loss)
+    remedy = _remedy_if_over_probabilities(loss, name)
     if remedy:
         raise ValueError(
             f"{argument} is {name}, which takes probabilities, and the Distiller passes logits. "
@@ -60,7 +60,7 @@ def as_loss(loss, argument):
     return _FunctionLoss(loss, name=argument)
 
 
-def _is_keras(loss):
+def is_keras(loss):
     """Whether a loss is Keras' own: a function, or an object of a class of Keras."""
     return getattr(loss, "__module__", "").startswith("keras.")
 
@@ -69,12 +69,11 @@ def _plain(name):
     return name.lower().replace("_", "")
 
 
-def _remedy_if_over_probabilities(loss):
+def _remedy_if_over_probabilities(loss, name):
     """Say how to mend a loss of Keras that is known to want probabilities, or return None."""
     if isinstance(loss, keras.losses.KLDivergence) or loss is keras.losses.kl_divergence:
         return "Use kdlib.losses.SoftTargetKLDivergence()."
-    name = getattr(loss, "__name__", type(loss).__name__)
-    if _is_keras(loss) and _plain(name) in _OVER_PROBABILITIES:
+    if is_keras(loss) and _plain(name) in _OVER_PROBABILITIES:
         return "Leave it out: the default is the cross-entropy."
     if isinstance(loss, keras.losses.Loss):
         over_probabilities = loss.get_config().get("from_logits") is False

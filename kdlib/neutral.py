@@ -24,7 +24,7 @@ from kdlib._labels import (
     unmasked,
     watched,
 )
-from kdlib._loss_arguments import as_loss
+from kdlib._loss_arguments import as_loss, is_keras
 from kdlib._pairs import check_pair
 from kdlib._settings import Setting, is_traced
 from kdlib._tensors import as_float
@@ -406,8 +406,7 @@ class NeutralDistiller(keras.Model):
                 f"the labels have shape {tuple(y.shape)}: shares of the classes, or one-hot, and "
                 "the student_loss_fn takes class ids. Leave it out: the default takes both."
             )
-        keras_own = type(self.student_loss_fn).__module__.startswith("keras.")
-        if keras_own and not sparse and y is not None and not shares:
+        if is_keras(self.student_loss_fn) and not sparse and y is not None and not shares:
             raise ValueError(
                 f"the labels have shape {tuple(y.shape)}: class ids, and the student_loss_fn, "
                 f"{type(self.student_loss_fn).__name__}, takes a number for each class, as one-hot "

@@ -15,7 +15,6 @@ _FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "BMP", "WEBP", "GIF")
 _TAG = ExifTags.Base
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3}  # bands, by TIFF's photometric interpretation
 _NUMBERS = {1: "unsigned integers", 2: "signed integers", 3: "floating-point numbers"}
-_SUBSAMPLING = 530
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error)
 
 
@@ -219,7 +218,7 @@ def _tiff_layout(pages, title):
             f"{tags[_TAG.Compression]}). Save it with LZW or deflate."
         )
     in_jpeg = tags.get(_TAG.Compression, 1) in (6, 7)
-    if kind == 6 and not in_jpeg and max(tags.get(_SUBSAMPLING, (1,))) > 1:
+    if kind == 6 and not in_jpeg and max(tags.get(TiffImagePlugin.YCBCRSUBSAMPLING, (1,))) > 1:
         raise Refused(
             f"{title} stores its colours (YCbCr) more coarsely than its light, which is read in "
             "JPEG alone. Save it in red, green and blue."

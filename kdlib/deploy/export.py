@@ -194,6 +194,7 @@ def _check_network(model, patches):
         raise ValueError(f"the network is {model!r}; expected a keras.Model.")
     shape = patches.images.shape[1:]
     takes = getattr(model, "input_shape", (None, *shape))  # not known of every subclass
+    takes = takes[0] if isinstance(takes, list) and len(takes) == 1 else takes
     if not isinstance(takes, tuple) or shapes_differ(takes, (None, *shape)):
         raise ValueError(
             f"the network takes {takes}, and the patches are {shape}; expected a network that "
