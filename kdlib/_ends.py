@@ -4,9 +4,10 @@ import inspect
 from typing import NamedTuple
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from kdlib._end_layers import BeforeActivation, Logarithms, policy_of
+from kdlib._probing import rows_of, sum_to_one
 
 _ACTIVATIONS = {"softmax": keras.activations.softmax, "sigmoid": keras.activations.sigmoid}
 # What may stand after the end of a network: these keep the classes of a pixel as they are ...
@@ -68,6 +69,7 @@ def end_of(model, outputs, output_name, exclusive=None):
             )
         alone = tensor.shape[-1] == 1 or exclusive is False
         kind = end.kind or ("sigmoid" if alone else "softmax")
+        _check_range(named, rows_of(keras.Model(inputs, tensor), (inputs,), {"training": False}))
         end = End(kind, Logarithms(kind)(tensor), tensor)
     elif outputs == "logits":
         end = End("linear", tensor, tensor)
@@ -109,6 +111,16 @@ def _check_exclusive(named, kind, classes, exclusive):
     if exclusive and (kind == "sigmoid" or classes == 1):
         what = "one logit, which is yes or no" if classes == 1 else "a sigmoid for each class"
         raise ValueError(f"{named} ends in {what}, and exclusive is True.")
+
+
+def _check_range(named, rows):
+    """Raise ``ValueError`` if what a network gives for random numbers cannot be probabilities."""
+    if rows is not None and (rows.min() < -1e-3 or rows.max() > 1 + 1e-3):
+        raise ValueError(
+            f"{named} gives values from {rows.min():.3g} to {rows.max():.3g} for inputs between 0 "
+            "and 1; expected probabilities, as outputs says. If these are logits, say "
+            "outputs='logits'."
+        )
 
 
 def inputs_of(model):
@@ -237,25 +249,8 @@ def _inside(op, node):
         return "linear" if inner.activation is keras.activations.linear else None
     if op.name != "logits" or getattr(op, "activation", None) is not None:
         return None
-    return "softmax" if _sums_to_one(op, node.arguments) else "linear"
-
-
-def _sums_to_one(layer, arguments):
-    """Whether a layer makes probabilities of numbers drawn at random, as far as it can be run."""
-    drawn = keras.random.SeedGenerator(0)
-
-    def values(tensor):
-        if not isinstance(tensor, keras.KerasTensor):
-            return tensor
-        return keras.random.normal([n or 2 for n in tensor.shape], seed=drawn)
-
-    try:
-        with keras.StatelessScope():
-            given = keras.tree.map_structure(values, (arguments.args, arguments.kwargs))
-            rows = ops.convert_to_numpy(layer.call(*given[0], **given[1]))
-    except Exception:  # as for symbols
-        return False
-    return rows.shape[-1] > 1 and rows.min() >= 0 and abs(rows.sum(axis=-1) - 1).max() < 1e-3
+    rows = rows_of(op.call, node.arguments.args, node.arguments.kwargs)
+    return "softmax" if rows is not None and sum_to_one(rows) else "linear"
 
 
 def _followed(layer, args, kwargs):

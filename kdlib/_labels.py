@@ -97,11 +97,11 @@ def check_arrays(x, y, sample_weight, class_weight=None):
     if not isinstance(class_weight, (dict, type(None))):
         raise ValueError(f"class_weight is {class_weight!r}; expected a dictionary, as {{0: 2.0}}.")
     for each in [] if y is None else keras.tree.flatten(y):
-        of_names = getattr(getattr(each, "dtype", None), "kind", "") in ("U", "S", "O")
-        if of_names or not len(getattr(each, "shape", ())):
+        no_numbers = getattr(getattr(each, "dtype", None), "kind", "") in ("U", "S", "O", "c")
+        if no_numbers or not len(getattr(each, "shape", ())):
             raise ValueError(
-                f"the labels hold {np.ravel(each)[0]!r}; expected an array of numbers. Of a list "
-                "numpy.array makes one, of names numpy.unique(names, return_inverse=True)[1]."
+                f"the labels hold {np.ravel(each)[0]!r}; expected an array of real numbers. Of a "
+                "list numpy.array makes one, of names numpy.unique(names, return_inverse=True)[1]."
             )
     if (
         y is None

@@ -2,6 +2,7 @@
 
 import keras
 
+from kdlib._ends import inputs_of
 from kdlib._tensors import shapes_differ
 from kdlib.network_ends import distribution, logits_model
 
@@ -56,6 +57,19 @@ def check_pair(student, teacher, reading, same_inputs):
             "both: classes exclude each other, or they do not."
         )
     return outputs[0], (kinds or {"categorical"}).pop()
+
+
+def not_seen(seen, teacher):
+    """Return the ``ValueError`` for what ``teacher_input`` has given, and the teacher not taken."""
+    given, wanted = (
+        keras.tree.map_structure(
+            lambda each: tuple(each.shape) if hasattr(each, "shape") else each, structure
+        )
+        for structure in (seen, inputs_of(teacher))
+    )
+    return ValueError(
+        f"teacher_input gives {given}; expected what the teacher takes: {wanted}, both as shapes."
+    )
 
 
 def _check_names(student, teacher):

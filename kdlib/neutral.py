@@ -25,7 +25,7 @@ from kdlib._labels import (
     watched,
 )
 from kdlib._loss_arguments import as_loss, is_keras
-from kdlib._pairs import check_pair
+from kdlib._pairs import check_pair, not_seen
 from kdlib._settings import Setting, is_traced
 from kdlib._tensors import as_float
 from kdlib.losses import (
@@ -160,6 +160,7 @@ class NeutralDistiller(keras.Model):
             raise ValueError(f"ignore_class is {ignore_class!r}; expected a number, such as 255.")
         if optimizer is None:
             raise ValueError("optimizer is None; expected one, such as keras.optimizers.Adam().")
+        self._optimized = {id(variable) for variable in self.trainable_variables}
         self.alpha, self.temperature = alpha, temperature
         soft = SoftTargetKLDivergence if self.exclusive else SoftTargetBernoulliDivergence
         self.student_loss_fn = student_loss_fn or LabelCrossEntropy(bernoulli=not self.exclusive)
@@ -263,10 +264,16 @@ class NeutralDistiller(keras.Model):
         """Return the teacher's logits, in inference mode, or those that came with the images."""
         if _has_cached(x):
             return ops.stop_gradient(ops.convert_to_tensor(x["teacher_logits"]))
-        return ops.stop_gradient(self._run_teacher(self._seen_by_teacher(x)))
+        return ops.stop_gradient(self._answer_of_teacher(x))
 
-    def _seen_by_teacher(self, x):
-        return x if self.teacher_input is None else self.teacher_input(x)
+    def _answer_of_teacher(self, x):
+        if self.teacher_input is None:
+            return self._run_teacher(x)
+        seen = self.teacher_input(x)
+        try:
+            return self._run_teacher(seen)
+        except (TypeError, ValueError) as error:
+            raise not_seen(seen, self.teacher) from error
 
     def call(self, inputs, training=False):
         """Return what the student returns: class probabilities for the U-Nets of kdlib."""
@@ -532,6 +539,11 @@ class NeutralDistiller(keras.Model):
     def make_train_function(self, force=False):
         """Compile the training step, if it is not, and see that wrong labels in it are noticed."""
         trained = tuple(id(variable) for variable in self.trainable_variables)
+        if not self._optimized.issuperset(trained):
+            raise ValueError(
+                "some of what is trainable now was not when compile was called, so that the "
+                "optimizer does not know it; expected compile again after unfreezing."
+            )
         if self.train_function is None or force or trained != self._trained:
             self._trained = trained
             super().make_train_function(force=True)

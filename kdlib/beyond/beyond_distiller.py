@@ -111,9 +111,7 @@ class BeyondDistiller(NeutralDistiller):
             logits = super().ask_teacher(x)
             self._last_call.taught = [logits]
             return logits
-        logits, _, *self._last_call.taught = map(
-            ops.stop_gradient, self._run_teacher(self._seen_by_teacher(x))
-        )
+        logits, _, *self._last_call.taught = map(ops.stop_gradient, self._answer_of_teacher(x))
         return logits
 
     @property

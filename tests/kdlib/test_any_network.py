@@ -62,6 +62,15 @@ class Gated(layers.Layer):
         return self.dense(x) * self.activation(self.dense(x))
 
 
+class Times(layers.Layer):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def call(self, x):
+        return x * self.factor
+
+
 class Softer(layers.Dense):
     def call(self, x, training=None):
         return ops.softmax(super().call(x))
@@ -269,6 +278,16 @@ def test_networks_of_keras_applications(name):
         (lambda: dense(layers.Dense(3), Own(dtype="float16")), SAID, "probabilities in float16"),
         (lambda: dense(layers.Dense(3), Own(dtype="bfloat16")), SAID, "in bfloat16, where small"),
         (
+            lambda: dense(layers.Dense(3), Own()),
+            SAID,
+            "gives values from .* expected probabilities",
+        ),
+        (
+            lambda: dense(layers.Dense(3, "softmax"), Times(100.0)),
+            SAID,
+            "expected probabilities, as",
+        ),
+        (
             lambda: keras.Sequential([keras.Input((5, 4)), layers.LSTM(3, activation="softmax")]),
             {},
             "Say outputs='logits' or",
@@ -460,6 +479,36 @@ def test_the_teacher_may_see_another_input():
     q = softening.softmax(numpy_logits(model.student))
     loss = model.evaluate(X, Y, verbose=0, return_dict=True)["loss"]
     assert loss == pytest.approx(softening.kl_divergence(p, q).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("seen", "given"),
+    [
+        (lambda x: x[:, :3], r"\(\w+, 3\)"),
+        (lambda x: x[:, 0], r"\(\w+,\)"),
+        (lambda x: {"image": x}, r"\{'image': \(\w+, 4\)\}"),
+        (lambda x: None, "None"),
+    ],
+    ids=["narrower", "no axis", "dictionary", "nothing"],
+)
+def test_an_input_that_the_teacher_does_not_take_is_named(seen, given):
+    pair = dense(layers.Dense(3)), dense(layers.Dense(3))
+    for model in (
+        Distiller(*pair, teacher_input=seen),
+        BeyondDistiller(*pair, METHODS["squared-error"](), teacher_input=seen),
+    ):
+        model.compile(**EAGER)
+        with pytest.raises(ValueError, match=f"teacher_input gives {given}; .*: \\(None, 4\\)"):
+            model.fit(X, Y, verbose=0)
+
+
+def test_words_to_look_up_are_no_reason_to_doubt_what_is_said():
+    # Its inputs are ids: numbers drawn at random tell nothing of it.
+    looked_up = keras.Sequential(
+        [keras.Input((4,), dtype="int32"), layers.Embedding(9, 3), Own(), Softmax(name="shares")]
+    )
+    z = ops.convert_to_numpy(logits_model(looked_up, **SAID)(np.arange(8).reshape(2, 4)))
+    np.testing.assert_allclose(np.exp(z).sum(-1), 1, atol=1e-6)
 
 
 def test_a_distiller_of_other_networks_is_saved_whole(tmp_path):

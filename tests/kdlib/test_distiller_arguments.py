@@ -66,7 +66,8 @@ def test_a_weight_of_a_pixel_may_have_an_axis_of_one():
         (pair, Y, {"class_weight": {"0": 2.0}}, "class_weight is for '0', which is no class"),
         (pair, Y, {"class_weight": {0: 2.0, 7: 1.0}}, "class_weight is for 7, .* expected 0 to 2"),
         (pair, list(Y), {}, "the labels hold .*0.*; expected an array"),
-        (pair, np.array(list("catcat")), {}, "the labels hold .*c.*; expected an array of numbers"),
+        (pair, np.array(list("catcat")), {}, "the labels hold .*c.*; expected an array of real"),
+        (pair, Y.astype("complex64"), {}, "the labels hold .*0j.*; expected an array of real"),
     ],
 )
 def test_what_keras_would_lose_or_misread_is_refused(model, y, weights, message):

@@ -195,6 +195,22 @@ def test_what_is_frozen_later_stays_as_it_is_from_the_next_fit_on(what):
     assert moved == [False, False, what == "a layer", what == "a layer"]
 
 
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="Keras asks for compile again there")
+def test_what_is_unfrozen_needs_compile_again():
+    model = distiller()
+    layer = model.student.layers[1]
+    layer.trainable = False
+    model.compile(keras.optimizers.SGD(0.1))
+    model.fit(X, Y, verbose=0)
+    before = values(layer.variables)
+    layer.trainable = True
+    with pytest.raises(ValueError, match="expected compile again after unfreezing"):
+        model.fit(X, Y, verbose=0)
+    model.compile(keras.optimizers.SGD(0.1))
+    model.fit(X, Y, verbose=0)
+    assert any((a != b).any() for a, b in zip(before, values(layer.variables), strict=True))
+
+
 def test_what_was_set_last_is_saved(tmp_path):
     model = distiller()
     model.alpha, model.temperature = 0.75, 5.0

@@ -168,8 +168,8 @@ MUTANTS = tuple(
         (
             "the gradient reaches the teacher",
             NEUTRAL,
-            "return ops.stop_gradient(self._run_teacher(self._seen_by_teacher(x)))",
-            "return self._run_teacher(self._seen_by_teacher(x))",
+            "return ops.stop_gradient(self._answer_of_teacher(x))",
+            "return self._answer_of_teacher(x)",
             "test_distiller_tensorflow.py::test_no_gradient_reaches_the_teacher",
         ),
         (
