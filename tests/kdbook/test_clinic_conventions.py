@@ -235,3 +235,19 @@ def test_lists_and_names_are_refused_in_words():
             check_distiller(model, (x, names))
     # Lists of labels alone are arrays to NumPy.
     assert check_distiller(model, (x, y.tolist()), quiet=True).failed == ()
+
+
+class TrainsAlone(ByHand):
+    """Has no step to evaluate with, and nothing that Keras' own could call."""
+
+    test_step = keras.Model.test_step
+
+    def call(self, inputs, training=False):
+        raise NotImplementedError("no forward pass")
+
+
+def test_a_missing_test_step_is_no_fault():
+    report = report_of(TrainsAlone)
+    found = report["evaluate changes nothing"]
+    assert report.failed == () and found.outcome == "not applicable"
+    assert "no test_step, and with Keras' own evaluate raises NotImplementedError" in found.message
