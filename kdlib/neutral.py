@@ -13,17 +13,14 @@ from keras import ops
 
 from kdlib._arguments import is_number
 from kdlib._labels import (
-    Outside,
     check_arrays,
     may_hold_labels,
     of_output,
     per_pixel,
     prepared,
-    refusal,
-    said_plainly,
     unmasked,
-    watched,
 )
+from kdlib._labels_outside import Outside, refusal, said_plainly, watched
 from kdlib._loss_arguments import as_loss, is_keras
 from kdlib._pairs import check_pair, not_seen
 from kdlib._settings import Setting, is_traced

@@ -223,10 +223,13 @@ def same_view(teacher):
     surroundings. One that answers for the whole patch sees more of them, and the patch as it is.
     """
     recipe = budget(SEARCHED, RATES[1])
-    ways = {"crop": None, "whole": "whole", "views": "views"}
+    ways = ("whole", "views")
     return Plan(
         "same-view",
-        tuple(distilled(name, recipe, answers=way, baseline=None) for name, way in ways.items()),
+        (
+            distilled("crop", recipe, baseline=None),
+            *(distilled(way, recipe, answers=way, baseline="crop") for way in ways),
+        ),
         seeds=(100, 101, 102),
         teacher=teacher,
         judged_on="validation",

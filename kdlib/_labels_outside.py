@@ -1,0 +1,96 @@
+"""What is said of a label that is no class, also by a compiled step, which cannot raise."""
+
+import re
+
+import keras
+from keras import ops
+
+
+def refusal(label, classes, exclusive, shares=False):
+    """Return what to say of a label that is no class, in two halves around the label."""
+    if shares and classes > 1:
+        wanted = "0 to 1, with a sum of 1" if exclusive else "0 to 1"
+        remedy = "Give what has no class the weight 0."
+        if exclusive:
+            remedy += " If several classes may hold at once, say Distiller(..., exclusive=False)."
+        return (
+            "a label has a share, or a sum of shares, of",
+            label,
+            f"instead of {wanted}. {remedy}",
+        )
+    wanted = f"0 to {classes - 1}, or shares that sum to 1" if exclusive else "0 to 1"
+    remedy = "Give what has no class the weight 0, or name it as ignore_class in compile."
+    return "a label is", label, f"and no class; expected {wanted}. {remedy}"
+
+
+class Outside(keras.metrics.Metric):
+    """What was found in a compiled step, which cannot raise: [whether, the largest label]."""
+
+    def __init__(self, name="labels_outside"):
+        super().__init__(name=name, dtype="float32")
+        self.found = self.add_variable((2,), "zeros", name="found")
+        self.shares = False  # whether labels are shares of the classes, for the message
+
+    def update_state(self, any_outside, largest):
+        """Keep the first finding."""
+        new = ops.stack([ops.cast(any_outside, "float32"), ops.where(any_outside, largest, 0.0)])
+        old = ops.convert_to_tensor(self.found)
+        self.found.assign(ops.where(old[0] > 0, old, new))
+
+    def result(self):
+        """Return whether a label was found."""
+        return self.found[0]
+
+
+def said_plainly(step):
+    """Return a compiled step of TensorFlow that raises what :func:`refusal` says, and no more."""
+
+    def with_plain_words(*given):
+        try:
+            return step(*given)
+        except Exception as error:
+            parts = re.search(r"failed: \[(a label .*?)\] \[(.*?)\] \[(.*?)\]", str(error))
+            if parts is None:
+                raise
+            said = " ".join(parts.groups())
+        raise ValueError(said)
+
+    return with_plain_words
+
+
+def watched(model, step):
+    """Return a compiled step that raises, once it has run, if a label in it was no class.
+
+    On JAX, where variables are empty while a step runs, an error leaves them as they were.
+    """
+
+    def with_watch(*given):
+        try:
+            result, found = step(*given), model.labels_outside.found
+        except Exception:
+            if keras.backend.backend() == "jax":
+                _put_back(model, given[0])
+            raise
+        if keras.backend.backend() == "jax":
+            # JAX holds all values in the state that the step returns.
+            *_, metrics = state = result[1]
+            found = metrics[[id(v) for v in model.metrics_variables].index(id(found))]
+        outside, label = ops.convert_to_numpy(found)
+        if outside:
+            if keras.backend.backend() == "jax":
+                _put_back(model, state)
+            model.labels_outside.reset_state()
+            how = model.classes, model.exclusive, model.labels_outside.shares
+            raise ValueError("{} {:g} {}".format(*refusal(label, *how)))
+        return result
+
+    return with_watch
+
+
+def _put_back(model, state):
+    """Give the variables the values that JAX holds for a step."""
+    names = "trainable", "non_trainable", *(["optimizer"] if len(state) == 4 else [])
+    kept = zip((*names, "metrics"), state, strict=True)
+    model._jax_state = {f"{name}_variables": values for name, values in kept}
+    model._jax_state_synced = False
+    model.jax_state_sync()
