@@ -85,7 +85,7 @@ def test_leads_draw_each_image_once_in_the_row_of_its_kind():
         points = dots(axes, color)
         assert np.array_equal(points[:, 0], values)
         assert (np.abs(points[:, 1] - row) < 0.31).all()
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["a 3", "no 3"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a 3", "not a 3"]
     assert "class 3" in axes.get_xlabel()
 
 

@@ -73,7 +73,7 @@ def leads(panels, offsets, missing):
 
     >>> figure = leads({"student": ([0.5, 1.0], [4.0, 5.0])}, {"student": 2.0}, missing=3)
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    ['a 3', 'no 3']
+    ['a 3', 'not a 3']
     """
     if not panels or set(panels) != set(offsets):
         raise ValueError(
@@ -91,7 +91,7 @@ def leads(panels, offsets, missing):
             each.plot(values, row + spread, "o", color=color, markersize=3.5, alpha=0.6)
         before = each.axvline(0, **DASHED)
         after = each.axvline(offsets[name], color="black", linewidth=2)
-        each.set(yticks=[0, 1], yticklabels=[f"a {missing}", f"no {missing}"], ylim=(1.5, -0.5))
+        each.set(yticks=[0, 1], yticklabels=[f"a {missing}", f"not a {missing}"], ylim=(1.5, -0.5))
         each.set_title(name, loc="left", color=model_color(name), fontweight="bold")
         each.tick_params(axis="y", length=0)
     labels = [f"{missing} wins left of here, before the correction", "after it"]
