@@ -4,7 +4,7 @@ import inspect
 from typing import NamedTuple
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from kdlib._end_layers import BeforeActivation, Logarithms, policy_of
 from kdlib._probing import rows_of, sum_to_one
@@ -17,6 +17,9 @@ _MIX = {"UpSampling2D", "Resizing", "AveragePooling2D", "GlobalAveragePooling2D"
 _SUMS = {"Add", "Subtract"}  # of probabilities they are none
 _MIX |= {"GlobalAveragePooling1D", "Average"} | _SUMS
 _NO_PROBABILITIES = {"logsoftmax", "logsigmoid", "relu", "relu6", "leakyrelu", "tanh", "gelu"}
+
+
+_IDS = {"int32", "int64", "uint32", "uint64", "string"}
 
 
 class End(NamedTuple):
@@ -69,7 +72,8 @@ def end_of(model, outputs, output_name, exclusive=None):
             )
         alone = tensor.shape[-1] == 1 or exclusive is False
         kind = end.kind or ("sigmoid" if alone else "softmax")
-        _check_range(named, rows_of(keras.Model(inputs, tensor), (inputs,), {"training": False}))
+        drawn = rows_of(connected(inputs, tensor, "drawn"), (inputs,), {"training": False})
+        _check_range(named, drawn)
         end = End(kind, Logarithms(kind)(tensor), tensor)
     elif outputs == "logits":
         end = End("linear", tensor, tensor)
@@ -132,6 +136,22 @@ def inputs_of(model):
     return structure if isinstance(structure, dict) or len(model.inputs) > 1 else model.inputs[0]
 
 
+@keras.saving.register_keras_serializable(package="kdlib", name="_AnyInputs")
+class _AnyInputs(keras.Model):
+    """A network on new inputs, whose types are not known: ids and words stay what they are."""
+
+    def _convert_inputs_to_tensors(self, flat_inputs):
+        given = [ops.convert_to_tensor(each) for each in flat_inputs]
+        kept = [keras.backend.standardize_dtype(each.dtype) in _IDS for each in given]
+        return [x if ids else ops.cast(x, "float32") for x, ids in zip(given, kept, strict=True)]
+
+
+def connected(inputs, outputs, name):
+    """Return the network from symbolic inputs to outputs."""
+    new = any(hasattr(each, "of_any_type") for each in keras.tree.flatten(inputs))
+    return (_AnyInputs if new else keras.Model)(inputs, outputs, name=name)
+
+
 def _new_inputs(model):
     config = model.get_build_config() if getattr(model, "built", False) else None
     if not config:
@@ -141,8 +161,12 @@ def _new_inputs(model):
         )
     shape = config.get("input_shape") or next(iter(config["shapes_dict"].values()))
     if isinstance(shape, dict):
-        return {name: keras.Input(each[1:], name=name) for name, each in shape.items()}
-    return keras.tree.map_shape_structure(lambda each: keras.Input(each[1:]), shape)
+        new = {name: keras.Input(each[1:], name=name) for name, each in shape.items()}
+    else:
+        new = keras.tree.map_shape_structure(lambda each: keras.Input(each[1:]), shape)
+    for each in keras.tree.flatten(new):
+        each.of_any_type = True
+    return new
 
 
 def _called(model, inputs):
@@ -242,7 +266,7 @@ def _inside(op, node):
     if isinstance(inner, layers.Activation) or (inner is not None and _is_weighted_sum(inner)):
         kind = next((n for n, f in _ACTIVATIONS.items() if inner.activation is f), None)
     if kind is None and isinstance(op, layers.Layer):
-        kind = _followed(op, node.arguments.args, node.arguments.kwargs)
+        kind = _in_both_modes(op, node.arguments.args, node.arguments.kwargs)
     if kind in _ACTIVATIONS:
         return kind
     if isinstance(op, layers.TimeDistributed) and _is_weighted_sum(inner):
@@ -286,22 +310,28 @@ def _nested(model, node, index, tensor):
     inner = _end_at(model.outputs[index])
     if inner.logits is None:
         return inner._replace(outputs=tensor)
-    both = keras.Model(inputs_of(model), [inner.logits, inner.outputs], name=f"{model.name}_both")
+    both = connected(inputs_of(model), [inner.logits, inner.outputs], f"{model.name}_both")
     return End(inner.kind, *both(*node.arguments.args, **node.arguments.kwargs))
 
 
 def _from_outside(model, node, tensor):
     """Return the end of a subclassed model: its kind, if its code can be followed."""
-    takes = "training" in inspect.signature(model.call).parameters
+    kind = _in_both_modes(model, node.arguments.args, {})
+    return End(kind, tensor if kind == "linear" else None, tensor)
+
+
+def _in_both_modes(layer, args, kwargs):
+    """Return what the code of a layer or model comes to, in training as in use, or None."""
+    takes = "training" in inspect.signature(layer.call).parameters
     modes = [{"training": True}, {"training": False}] if takes else [{}]
-    kinds = {_followed(model, node.arguments.args, mode) for mode in modes}
-    if len(kinds) > 1:
+    *trained, used = (_followed(layer, args, {**kwargs, **mode}) for mode in modes)
+    if used and trained not in ([], [used]):
+        what = "model" if isinstance(layer, keras.Model) else "layer"
         raise ValueError(
-            f"model {model.name!r} ends otherwise in training than in use; expected logits in "
+            f"{what} {layer.name!r} ends otherwise in training than in use; expected logits in "
             "both, or probabilities in both."
         )
-    kind = kinds.pop()
-    return End(kind, tensor if kind == "linear" else None, tensor)
+    return used
 
 
 def _named(tensor):

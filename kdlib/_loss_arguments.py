@@ -91,6 +91,14 @@ def _default_of(function, argument):
         return None
 
 
+def scaled(optimizer):
+    """Return an optimizer that scales the loss, so that gradients in float16 do not vanish."""
+    optimizer = keras.optimizers.get(optimizer)
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+
+
 @keras.saving.register_keras_serializable(package="kdlib")
 class _FunctionLoss(keras.losses.Loss):
     """A plain function over logits as a Keras loss, so that weights and reduction are Keras'."""
@@ -111,7 +119,13 @@ class _FunctionLoss(keras.losses.Loss):
 
     def get_config(self):
         """Return what Keras needs to save the loss."""
-        return {"fn": keras.saving.serialize_keras_object(self.fn), "name": self.name}
+        try:
+            return {"fn": keras.saving.serialize_keras_object(self.fn), "name": self.name}
+        except TypeError:
+            raise ValueError(
+                f"{self.name} is {self.fn!r}, which cannot be saved; expected a loss object, or a "
+                "function under keras.saving.register_keras_serializable."
+            ) from None
 
     @classmethod
     def from_config(cls, config):

@@ -19,6 +19,8 @@ def check_pair(student, teacher, reading, same_inputs):
     for role, model in (("student", student), ("teacher", teacher)):
         if not isinstance(model, keras.Model):
             raise ValueError(f"{role} is {type(model).__name__}; expected a keras.Model.")
+        if hasattr(model, "ask_student"):
+            raise ValueError(f"{role} is a Distiller; expected the network: its student.")
     if student is teacher:
         raise ValueError("student and teacher are the same model; expected two models.")
     shared = {id(v) for v in student.variables} & {id(v) for v in teacher.variables}

@@ -5,9 +5,8 @@ one with softmax or sigmoid inside, or in such a layer of its own. No weight is 
 """
 
 import keras
-from keras import layers, ops
 
-from kdlib._ends import end_of, inputs_of
+from kdlib._ends import connected, end_of, inputs_of
 
 
 def logits_and_outputs(model, outputs=None, output_name=None, exclusive=None):
@@ -47,7 +46,7 @@ def logits_and_outputs(model, outputs=None, output_name=None, exclusive=None):
     [(None, 3), (None, 3)]
     """
     inputs, end = end_of(model, outputs, output_name, exclusive)
-    return keras.Model(inputs, [end.logits, end.outputs], name=f"{model.name}_both")
+    return connected(inputs, [end.logits, end.outputs], f"{model.name}_both")
 
 
 def logits_model(model, outputs=None, output_name=None, exclusive=None):
@@ -62,7 +61,7 @@ def logits_model(model, outputs=None, output_name=None, exclusive=None):
     (None, 16, 16, 3)
     """
     inputs, end = end_of(model, outputs, output_name, exclusive)
-    return keras.Model(inputs, end.logits, name=f"{model.name}_logits")
+    return connected(inputs, end.logits, f"{model.name}_logits")
 
 
 def class_logits(model, outputs=None, output_name=None):
@@ -80,8 +79,8 @@ def class_logits(model, outputs=None, output_name=None):
     z = found.outputs[0]
     if z.shape[-1] != 1:
         return found
-    both = layers.Concatenate(dtype=z.dtype, name="logits")([ops.zeros_like(z), z])
-    return keras.Model(inputs_of(found), both, name=f"{model.name}_classes")
+    both = keras.layers.Concatenate(dtype=z.dtype, name="logits")([keras.ops.zeros_like(z), z])
+    return connected(inputs_of(found), both, f"{model.name}_classes")
 
 
 def ends_in_probabilities(model):

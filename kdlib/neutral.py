@@ -21,7 +21,7 @@ from kdlib._labels import (
     unmasked,
 )
 from kdlib._labels_outside import Outside, refusal, said_plainly, watched
-from kdlib._loss_arguments import as_loss, is_keras
+from kdlib._loss_arguments import as_loss, is_keras, scaled
 from kdlib._pairs import check_pair, not_seen
 from kdlib._settings import Setting, is_traced
 from kdlib._tensors import as_float
@@ -86,7 +86,7 @@ class NeutralDistiller(keras.Model):
         self.exclusive = distribution == "categorical"
         self.classes = self._logits_shape[-1]
         self._trained, self._in_compile, self._class_weighted = None, False, False
-        self._label_axes = {}  # of the labels that each step was compiled for
+        self._label_axes, self._one_hot = {}, None
         self._alpha = Setting("alpha", checked_alpha)
         self._temperature = Setting("temperature", checked_temperature)
         self.student = student
@@ -158,11 +158,15 @@ class NeutralDistiller(keras.Model):
         if optimizer is None:
             raise ValueError("optimizer is None; expected one, such as keras.optimizers.Adam().")
         self._optimized = {id(variable) for variable in self.trainable_variables}
+        self._label_axes, self._one_hot = {}, None  # of the labels that have come since
         self.alpha, self.temperature = alpha, temperature
         soft = SoftTargetKLDivergence if self.exclusive else SoftTargetBernoulliDivergence
         self.student_loss_fn = student_loss_fn or LabelCrossEntropy(bernoulli=not self.exclusive)
         self.distillation_loss_fn = distillation_loss_fn or soft()
         self.ignore_class = ignore_class
+        by_itself = kwargs.get("auto_scale_loss", True)
+        if by_itself and any(each.compute_dtype == "float16" for each in self.student.layers):
+            optimizer = scaled(optimizer)
         self._in_compile = True
         try:
             super().compile(optimizer=optimizer, loss=None, weighted_metrics=metrics, **kwargs)
@@ -479,6 +483,11 @@ class NeutralDistiller(keras.Model):
             If labels are no arrays of numbers, or weights would be lost or misread: without
             labels, or by class where an image has more than one.
         """
+        weights = self._checked_for_training(x, y, sample_weight, class_weight)
+        return super().fit(x, y, *args, **weights, **kwargs)
+
+    def _checked_for_training(self, x, y, sample_weight, class_weight):
+        """Return both kinds of weights, once they and the labels are seen to be usable."""
         if class_weight is not None and (len(self._logits_shape) > 2 or not self._one_of_many()):
             raise ValueError(
                 "class_weight is for networks that give an image one class; expected "
@@ -495,8 +504,18 @@ class NeutralDistiller(keras.Model):
             self._class_weighted = class_weight is not None
             self._start_anew()
         self._await_labels("train", x, y)
-        weights = {"class_weight": class_weight, "sample_weight": sample_weight}
-        return super().fit(x, y, *args, **weights, **kwargs)
+        return {"class_weight": class_weight, "sample_weight": sample_weight}
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, **kwargs):
+        """Train on one batch as every Keras model does, with the checks of :meth:`fit`."""
+        weights = self._checked_for_training(x, y, sample_weight, class_weight)
+        return super().train_on_batch(x, y, **weights, **kwargs)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        """Evaluate one batch as every Keras model does, with the checks of :meth:`evaluate`."""
+        check_arrays(x, y, sample_weight)
+        self._await_labels("test", x, y)
+        return super().test_on_batch(x, y, sample_weight, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
         """Evaluate as every Keras model does, with the arguments of ``keras.Model.evaluate``.
@@ -521,7 +540,16 @@ class NeutralDistiller(keras.Model):
         It lets a compiled step make variables the first time alone, as metrics do that come in with
         the labels. And once labels have come with other axes, it no longer tells how many.
         """
-        axes = [len(getattr(each, "shape", ())) for each in keras.tree.flatten(y)]
+        shapes = [tuple(getattr(each, "shape", ())) for each in keras.tree.flatten(y)]
+        axes = [len(shape) for shape in shapes]
+        one_hot = [len(s) == len(self._logits_shape) and s[-1] != 1 for s in shapes]
+        if y is not None and self._metrics_by_name() and self._one_hot not in (None, one_hot):
+            raise ValueError(
+                "the labels were class ids before and are one-hot now, or the reverse, and "
+                f"{', '.join(self._metrics_by_name())} was chosen for the former. Call compile "
+                "again, or give metrics as objects."
+            )
+        self._one_hot = self._one_hot if y is None else one_hot
         if y is not None and self._label_axes.setdefault(step, axes) != axes:
             self._label_axes[step] = axes
             if getattr(self, f"{step}_function") is not None:
@@ -529,6 +557,10 @@ class NeutralDistiller(keras.Model):
         metrics = self._compile_metrics
         if metrics is not None and not metrics.built and (y is not None or may_hold_labels(x)):
             self._start_anew()
+
+    def _metrics_by_name(self):
+        metrics = keras.tree.flatten(getattr(self, "_compile_options", {}).get("metrics"))
+        return [repr(each) for each in metrics if isinstance(each, str)]
 
     def _one_of_many(self):
         return self.exclusive or self.classes == 1

@@ -160,12 +160,17 @@ def _network(options):
             f"{options.model} takes inputs of shape {shape}; expected images, (batch, height, "
             "width, 3)."
         )
-    network = network_ends.class_logits(network)
+    answer = getattr(network, "output_shape", None)
+    if not isinstance(answer, tuple) or answer[-1] == 1:  # else the largest number decides
+        network = network_ends.class_logits(network)
     saved.check_classes(network, palette)
     # What networks halve is seldom more than five times. One of a fixed size decides the tile.
-    margin = options.margin if options.margin is not None else min(128, (shape[1] or 512) // 4)
-    tile = shape[1] or max(512, 2 * margin + 256)
-    grid = 1 if shape[1] else 32
+    fixed = [side for side in shape[1:3] if side]
+    grid = 1 if len(fixed) == 2 else 32
+    margin = options.margin
+    if margin is None:
+        margin = min([512, *fixed]) // 4 // grid * grid
+    tile = max(512, 2 * margin + 256) // grid * grid
     return network, {"palette": palette, "grid": grid, "margin": margin, "tile": tile}
 
 

@@ -80,8 +80,8 @@ def load(path, custom_objects=None, compile=True, safe_mode=True):
     ------
     FileNotFoundError
         If there is no such file.
-    TypeError, ValueError
-        As Keras raises, for a class that is not kdlib's and was not registered, for example.
+    ValueError
+        If Keras cannot make a network of it, for want of a class or function, for example.
 
     Examples
     --------
@@ -91,7 +91,19 @@ def load(path, custom_objects=None, compile=True, safe_mode=True):
     FileNotFoundError: nowhere.keras is missing; expected a file that kdlib.save or Keras wrote.
     """
     _check_there(path, "a file that kdlib.save or Keras wrote")
-    return keras.models.load_model(path, custom_objects, compile=compile, safe_mode=safe_mode)
+    try:
+        return keras.models.load_model(path, custom_objects, compile=compile, safe_mode=safe_mode)
+    except TypeError as error:
+        # Keras prints the whole configuration, and the name of what is unknown at its end.
+        unknown = re.search(r"Could not locate (class|function) '(.+?)'", str(error))
+        if unknown is None:
+            raise ValueError(f"{path} cannot be loaded. {error}") from error
+        kind, name = unknown.groups()
+        raise ValueError(
+            f"{path} cannot be loaded, because Keras does not find the {kind} {name!r}. Load it in "
+            f"Python with custom_objects={{{name!r}: {name}}}, or after "
+            "keras.saving.register_keras_serializable, and go on there."
+        ) from error
 
 
 def load_network(path):
@@ -114,16 +126,7 @@ def load_network(path):
     >>> load_network(path).name
     'width_1'
     """
-    try:
-        found = load(path, compile=False)
-    except TypeError as error:
-        # Keras prints the whole configuration, and the name of an unknown class at its end.
-        unknown = re.search(r"Could not locate (?:class|function) '(.+?)'", str(error))
-        why = f"{unknown[0]}, which is not Keras' or kdlib's" if unknown else str(error)
-        raise ValueError(
-            f"{path} cannot be loaded. {why}. Load it in Python, where its classes are registered "
-            "by keras.saving.register_keras_serializable, and go on there."
-        ) from error
+    found = load(path, compile=False)
     return getattr(found, "student", found)
 
 

@@ -6,7 +6,8 @@ import keras
 from keras import layers, ops
 
 from kdlib._arguments import checked_positive
-from kdlib._ends import inputs_of
+from kdlib._ends import connected, inputs_of
+from kdlib._labels import unmasked
 from kdlib._settings import Setting
 from kdlib.beyond.term import Term
 from kdlib.network_ends import logits_and_outputs
@@ -162,11 +163,11 @@ class BeyondDistiller(NeutralDistiller):
         y = y[..., 0] if y is not None and self.classes == 1 else y
         taught, learned = self._last_call.taught, self._last_call.learned
         self._last_call.taught = self._last_call.learned = None
-        values = [
-            self.term(t, adapter(s), sample_weight=sample_weight, labels=y)
-            for t, s, adapter in zip(taught, learned, self.adapters, strict=True)
-        ]
-        return sum(values)
+        total = 0.0
+        for t, s, adapter in zip(taught, learned, self.adapters, strict=True):
+            s, weight = unmasked(s, sample_weight)
+            total += self.term(t, adapter(s), sample_weight=weight, labels=y)
+        return total
 
     def get_config(self):
         """Return what is needed to build the Distiller again, networks and term included."""
@@ -219,7 +220,7 @@ def with_features(model, names, outputs=None, output_name=None, exclusive=None):
         both.outputs[0] if name == "logits" else _call_of(known[name], model.outputs).outputs[0]
         for name in names
     ]
-    return keras.Model(inputs_of(both), [*both.outputs, *features], name=f"{model.name}_features")
+    return connected(inputs_of(both), [*both.outputs, *features], f"{model.name}_features")
 
 
 def _check_names(model, names, known):
@@ -252,18 +253,18 @@ def _opened(model, inner, names, reading):
             if name != "logits"
         }
         features = [by_name[name] for name in names]
-        return keras.Model(inputs_of(model), [*ends[:2], *features], name=f"{model.name}_features")
+        return connected(inputs_of(model), [*ends[:2], *features], f"{model.name}_features")
     own = {layer.name: layer for layer in inner.layers}
     _check_names(inner, wanted, own)
     tensors = [_call_of(own[name], inner.outputs).outputs[0] for name in wanted]
-    body = keras.Model(inputs_of(inner), [inner.outputs[0], *tensors], name=f"{inner.name}_opened")
+    body = connected(inputs_of(inner), [inner.outputs[0], *tensors], f"{inner.name}_opened")
     last = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
     behind = keras.Model(node.outputs[0], last, name=model.name)
     given, *found = body(*node.arguments.args, **node.arguments.kwargs)
     logits, answer, *rest = with_features(behind, others, *reading)(given)
     by_name = dict(zip([*mine, *others], [*found, *rest], strict=True))
     features = [by_name[name] for name in names]
-    return keras.Model(inputs_of(model), [logits, answer, *features], name=f"{model.name}_features")
+    return connected(inputs_of(model), [logits, answer, *features], f"{model.name}_features")
 
 
 def _call_of(layer, tensors):

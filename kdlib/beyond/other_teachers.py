@@ -5,8 +5,9 @@ import math
 import keras
 from keras import layers, ops
 
+from kdlib.network_ends import distribution, logits_model
 from kdlib.softening import checked_temperature
-from kdlib.unet import STUDENT_FILTERS, TEACHER_FILTERS, logits_model, unet
+from kdlib.unet import STUDENT_FILTERS, TEACHER_FILTERS, unet
 
 
 @keras.saving.register_keras_serializable(package="kdlib")
@@ -15,10 +16,15 @@ class MeanOfProbabilities(layers.Layer):
 
     .. math:: z = T \log \tfrac1K \textstyle\sum_k \mathrm{softmax}(z_k / T)
 
+    If each class is a yes or no of its own, it is the sigmoids whose mean p it takes, and
+    :math:`z = T \log \frac{p}{1 - p}`.
+
     Parameters
     ----------
     temperature : float
         T > 0.
+    exclusive : bool
+        Whether the classes exclude each other.
 
     Examples
     --------
@@ -27,21 +33,26 @@ class MeanOfProbabilities(layers.Layer):
     True
     """
 
-    def __init__(self, temperature, name="logits", **kwargs):
+    def __init__(self, temperature, exclusive=True, name="logits", **kwargs):
         super().__init__(name=name, **{"dtype": "float32", **kwargs})
-        self.temperature = checked_temperature(temperature)
+        self.temperature, self.exclusive = checked_temperature(temperature), exclusive
 
     def call(self, members):
         """Return the logits of the mean: shape (..., classes), like each of the members."""
-        logs = ops.stack([ops.log_softmax(z / self.temperature, axis=-1) for z in members])
-        return self.temperature * (ops.logsumexp(logs, axis=0) - math.log(len(members)))
+        scaled = ops.stack([z / self.temperature for z in members])
+        if self.exclusive:
+            means = ops.logsumexp(ops.log_softmax(scaled, axis=-1), axis=0)
+            return self.temperature * (means - math.log(len(members)))
+        yes, no = (ops.logsumexp(ops.log_sigmoid(z), axis=0) for z in (scaled, -scaled))
+        return self.temperature * (yes - no)
 
     def get_config(self):
         """Return what Keras needs to save the layer."""
-        return {**super().get_config(), "temperature": self.temperature}
+        own = {"temperature": self.temperature, "exclusive": self.exclusive}
+        return {**super().get_config(), **own}
 
 
-def ensemble(teachers, temperature=1.0):
+def ensemble(teachers, temperature=1.0, exclusive=None):
     """Return one teacher made of several: at T it gives the mean of their soft targets.
 
     At another temperature than T its soft targets are close to that mean, and not equal to it.
@@ -54,6 +65,9 @@ def ensemble(teachers, temperature=1.0):
         are used as they are, not copied.
     temperature : float
         T > 0: that of the distillation.
+    exclusive : bool, optional
+        Whether the classes exclude each other, as for :class:`kdlib.distiller.Distiller`: by
+        default they do, but after a sigmoid, or if there is one logit.
 
     Returns
     -------
@@ -63,7 +77,7 @@ def ensemble(teachers, temperature=1.0):
     Raises
     ------
     ValueError
-        If there are fewer than two, or their inputs or classes differ.
+        If there are fewer than two, or their inputs, classes or distributions differ.
 
     References
     ----------
@@ -87,14 +101,22 @@ def ensemble(teachers, temperature=1.0):
             + "; ".join(f"{i} to {o}" for i, o in shapes)
             + ". Expected the same of all."
         )
+    kinds = {distribution(t, exclusive=exclusive) for t in teachers} - {None}
+    if len(kinds) == 2:
+        raise ValueError(
+            "some of the teachers end in a softmax, others in a sigmoid a class; expected the same "
+            "of all: classes exclude each other, or they do not."
+        )
+    one_of_many = kinds != {"bernoulli"}
     inputs = keras.Input(shapes[0][0][1:], name="image")
     members = []
     for number, teacher in enumerate(teachers):
         ends = logits_model(teacher)
         member = keras.Model(ends.inputs, ends.outputs[0], name=f"member_{number}")
         members.append(member(inputs))
-    logits = MeanOfProbabilities(temperature)(members)
-    outputs = layers.Softmax(dtype="float32", name="probabilities")(logits)
+    logits = MeanOfProbabilities(temperature, one_of_many)(members)
+    last = "softmax" if one_of_many else "sigmoid"
+    outputs = layers.Activation(last, dtype="float32", name="probabilities")(logits)
     return keras.Model(inputs, outputs, name="ensemble")
 
 

@@ -129,10 +129,9 @@ def parts(model, image, tile=512, margin=MARGIN, progress=False, grid=GRID):
     """
     image = np.asarray(image)
     _check(image, tile, margin, grid)
-    fixed = [size for size in model.input_shape[1:3] if size]
     heights, widths = (
-        _spans(length, fixed[axis] if fixed else tile, margin, bool(fixed), grid)
-        for axis, length in enumerate(image.shape[:2])
+        _spans(length, fixed or tile, margin, bool(fixed), grid)
+        for length, fixed in zip(image.shape[:2], model.input_shape[1:3], strict=True)
     )
     both = [(rows, columns) for rows in heights for columns in widths]
     for (top, height, *rows), (left, width, *columns) in tqdm(

@@ -481,6 +481,23 @@ def test_the_teacher_may_see_another_input():
     assert loss == pytest.approx(softening.kl_divergence(p, q).mean(), rel=1e-5)
 
 
+class MoodyLayer(layers.Dense):
+    def call(self, x, training=False):
+        z = super().call(x)
+        return z if training else ops.softmax(z)
+
+
+def test_a_layer_that_ends_otherwise_in_training_is_refused():
+    with pytest.raises(ValueError, match="layer 'moody.*' ends otherwise in training than in use"):
+        logits_model(dense(MoodyLayer(3, name="moody")))
+
+
+def test_a_distiller_is_no_teacher():
+    model = Distiller(dense(layers.Dense(3)), dense(layers.Dense(3)))
+    with pytest.raises(ValueError, match="teacher is a Distiller; expected .* its student"):
+        Distiller(dense(layers.Dense(3)), model)
+
+
 @pytest.mark.parametrize(
     ("seen", "given"),
     [
@@ -500,6 +517,55 @@ def test_an_input_that_the_teacher_does_not_take_is_named(seen, given):
         model.compile(**EAGER)
         with pytest.raises(ValueError, match=f"teacher_input gives {given}; .*: \\(None, 4\\)"):
             model.fit(X, Y, verbose=0)
+
+
+class LooksUp(keras.Model):
+    """Looks ids up, and is called on them, so that Keras does not know their type."""
+
+    def __init__(self, width, first=None):
+        super().__init__()
+        self.first, self.embedding = (
+            first,
+            layers.Embedding(5000, width, keras.initializers.RandomNormal(stddev=1.0)),
+        )
+        self.mean, self.dense = layers.GlobalAveragePooling1D(), layers.Dense(3, dtype="float32")
+
+    def call(self, x):
+        return self.dense(self.mean(self.embedding(x if self.first is None else self.first(x))))
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_ids_reach_a_subclassed_network_as_they_are(policy):
+    # In bfloat16 there is no 4999, and in float32 no 2 ** 24 + 1.
+    last = layers.Lambda(lambda x: x - 2**24) if policy == "float32" else None
+    ids = np.arange(4980, 5000).reshape(4, 5).astype("int32") + (2**24 if last else 0)
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy(policy)
+        networks = [LooksUp(width, last) for width in (2, 3)]
+        outputs = [ops.convert_to_numpy(network(ids)) for network in networks]
+        model = Distiller(*networks)
+        model.compile(keras.optimizers.SGD(0.0), alpha=0.0, temperature=1.0)
+        loss = model.evaluate(ids, verbose=0, return_dict=True)["loss"]
+        found = model.predict(ids, verbose=0)
+    finally:
+        keras.config.set_dtype_policy(before)
+    np.testing.assert_allclose(found, outputs[0], atol=1e-6)
+    q, p = (softening.softmax(z.astype(float)) for z in outputs)
+    assert loss == pytest.approx(softening.kl_divergence(p, q).mean(), rel=1e-4)
+
+
+@pytest.mark.tensorflow
+def test_words_reach_a_subclassed_network_as_they_are():
+    import tensorflow as tf
+
+    words = tf.constant([["river", "park"], ["road", "road"]])
+    networks = [LooksUp(n, layers.StringLookup(vocabulary=["park", "road"])) for n in (2, 3)]
+    expected = [ops.convert_to_numpy(network(words)) for network in networks]
+    model = Distiller(*networks)
+    model.compile("sgd", alpha=0.5)
+    model.fit(words, np.array([0, 2]), verbose=0)
+    np.testing.assert_allclose(ops.convert_to_numpy(model.ask_teacher(words)), expected[1])
 
 
 def test_words_to_look_up_are_no_reason_to_doubt_what_is_said():

@@ -6,9 +6,9 @@ import pytest
 from keras import layers, ops
 
 from kdlib import beyond, softening
-from kdlib.beyond import METHODS, BeyondDistiller, Term, TermDistillation
+from kdlib.beyond import METHODS, BeyondDistiller, Term, TermDistillation, forward_kl
 from kdlib.distiller import Distiller
-from kdlib.unet import logits_model
+from kdlib.network_ends import logits_model
 from tests.kdlib.small import CLASSES, SIZE, batch, network, pair, values
 
 X, Y, WEIGHT = batch()
@@ -197,6 +197,60 @@ def test_an_ensemble_gives_the_mean_of_soft_targets_and_teaches():
     model.fit(X, Y, **SETTINGS)
     for a, b in zip(before, values(teacher.variables), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("last", "exclusive"),
+    [
+        (lambda: layers.Dense(3, "sigmoid"), None),
+        (lambda: layers.Dense(3), False),
+        (lambda: layers.Dense(1), None),
+        (lambda: layers.Dense(1, "sigmoid"), None),
+    ],
+    ids=["sigmoids", "said", "one logit", "one sigmoid"],
+)
+def test_an_ensemble_of_yes_or_no_gives_the_mean_of_sigmoids(last, exclusive):
+    x = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
+    members = [keras.Sequential([keras.Input((4,)), layers.Dense(n), last()]) for n in (3, 5)]
+    teacher = beyond.ensemble(members, temperature=2.0, exclusive=exclusive)
+    logits = [ops.convert_to_numpy(logits_model(m, exclusive=exclusive)(x)) for m in members]
+    mean = np.mean([1 / (1 + np.exp(-z.astype(float) / 2)) for z in logits], axis=0)
+    found = ops.convert_to_numpy(logits_model(teacher)(x)).astype(float)
+    np.testing.assert_allclose(1 / (1 + np.exp(-found / 2)), mean, atol=1e-6)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(teacher(x)), 1 / (1 + np.exp(-found)), atol=1e-6
+    )
+    student = keras.Sequential([keras.Input((4,)), layers.Dense(mean.shape[-1])])
+    assert not Distiller(student, teacher).exclusive
+
+
+def test_members_of_two_kinds_are_no_ensemble():
+    soft, yes_or_no = (
+        keras.Sequential([keras.Input((4,)), layers.Dense(3, name)])
+        for name in ("softmax", "sigmoid")
+    )
+    with pytest.raises(ValueError, match="some of the teachers end in a softmax, others in a sig"):
+        beyond.ensemble([soft, yes_or_no])
+
+
+def test_what_a_mask_leaves_out_weighs_nothing_in_the_term():
+    ids = np.random.default_rng(0).integers(1, 20, (6, 5))
+    ids[:, 3:] = 0
+    inputs = keras.Input((5,), dtype="int32")
+    student, teacher = (
+        keras.Model(
+            inputs, layers.Dense(3)(layers.Embedding(20, n, "normal", mask_zero=True)(inputs))
+        )
+        for n in (3, 5)
+    )
+    model = BeyondDistiller(student, teacher, Term(forward_kl))
+    model.compile(keras.optimizers.SGD(0.0), alpha=0.0, temperature=1.0)
+    found = model.evaluate(ids, verbose=0, return_dict=True)
+    z_t, z_s = (ops.convert_to_numpy(m(ids)).astype(float) for m in (teacher, student))
+    each = softening.kl_divergence(softening.softmax(z_t), softening.softmax(z_s))
+    expected = (each * (ids > 0)).sum() / each.size
+    assert found["term"] == pytest.approx(expected, rel=1e-4)
+    assert found["distillation_loss"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_ensembles_that_are_none_are_refused():

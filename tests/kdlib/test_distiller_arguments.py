@@ -538,3 +538,58 @@ def test_classes_that_a_softmax_leaves_out_are_not_distilled():
     )
     found = evaluated(model, [X, allowed], Y)["distillation_loss"]
     assert found == pytest.approx(softening.kl_divergence(p, q).mean(), rel=1e-5)
+
+
+def test_one_batch_is_checked_as_fit_checks():
+    model = pair(student="sigmoid")
+    model.compile(**EAGER)
+    for given in ({"class_weight": {0: 10.0}}, {"sample_weight": WEIGHT * np.nan}):
+        with pytest.raises(ValueError, match="one class|holds NaN"):
+            model.train_on_batch(X, np.eye(3, dtype="float32")[Y], **given)
+    with pytest.raises(ValueError, match="holds NaN"):
+        model.test_on_batch(X, np.eye(3, dtype="float32")[Y], sample_weight=WEIGHT * np.nan)
+    model = pair()
+    model.compile(keras.optimizers.SGD(0.0), alpha=1.0, run_eagerly=True)
+    log_q = softening.log_softmax(ops.convert_to_numpy(model.student(X)).astype(float))
+    losses = -log_q[np.arange(6), Y]
+    found = model.train_on_batch(X, Y, class_weight={1: 3.0}, return_dict=True)["loss"]
+    assert found == pytest.approx((losses * np.where(Y == 1, 3, 1)).mean(), rel=1e-5)
+    found = model.test_on_batch(X, Y, sample_weight=WEIGHT, return_dict=True)["loss"]
+    assert found == pytest.approx((losses * WEIGHT).mean(), rel=1e-5)
+
+
+def test_a_metric_that_was_chosen_for_class_ids_takes_no_one_hot_labels():
+    model = pair()
+    model.compile(keras.optimizers.SGD(0.0), ["accuracy"], alpha=1.0)
+    model.fit(X, Y, verbose=0)
+    model.evaluate(X, Y[:, None], verbose=0)
+    for call in (model.fit, model.evaluate):
+        with pytest.raises(
+            ValueError, match="one-hot now, or the reverse, and 'accuracy' was chos"
+        ):
+            call(X, np.eye(3)[Y], verbose=0)
+    model.compile(keras.optimizers.SGD(0.0), ["accuracy"], alpha=1.0)
+    found = model.evaluate(X, np.eye(3)[Y], verbose=0, return_dict=True)["accuracy"]
+    right = ops.convert_to_numpy(model.student(X)).argmax(-1) == Y
+    assert found == pytest.approx(right.mean())
+
+
+def test_a_student_in_float16_has_its_loss_scaled_whatever_the_policy_is_now():
+    # Unscaled, gradients this small are 0 in float16.
+    keras.utils.set_random_seed(0)
+    student = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(3, dtype="mixed_float16"),
+            layers.Dense(3, dtype="float32"),
+        ]
+    )
+    student.layers[1].set_weights([1e-6 * np.ones((3, 3), "float32"), np.zeros(3, "float32")])
+    before = student.layers[0].get_weights()[0]
+    model = Distiller(student, network(seed=1))
+    model.compile(keras.optimizers.Adam(1e-3, epsilon=1e-12), alpha=0.0, temperature=1.0)
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    model.fit(X, epochs=3, verbose=0)
+    assert abs(student.layers[0].get_weights()[0] - before).max() > 1e-4
+    model.compile("sgd", auto_scale_loss=False)
+    assert not isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)

@@ -212,9 +212,9 @@ def test_the_command_itself(image, tmp_path):
 # A network of one's own.
 
 
-def own_network(outputs, size=None):
+def own_network(outputs, size=(None, None)):
     """Red pixels are of the last class, whatever is around them."""
-    image = keras.Input((size, size, 3))
+    image = keras.Input((*size, 3))
     deep = keras.layers.UpSampling2D(32)(keras.layers.AveragePooling2D(32)(image))
     weights = np.zeros((1, 1, 6, outputs), "float32")
     weights[0, 0, 0, -1] = 40.0
@@ -232,7 +232,13 @@ def red(tmp_path):
     return pixels[..., 0] > 0
 
 
-@pytest.mark.parametrize("outputs, size", [(2, None), (1, None), (3, 64)])
+@pytest.mark.parametrize(
+    "outputs, size",
+    [
+        *((2, (None, None)), (1, (None, None)), (3, (64, 64))),
+        *((2, (64, None)), (2, (None, 64)), (2, (96, 64)), (2, (32, 160))),
+    ],
+)
 def test_a_network_of_ones_own_with_its_classes_and_colours(outputs, size, red, tmp_path, capsys):
     names = ["ground", "other", "roof"] if outputs == 3 else ["ground", "roof"]
     palette = data.Palette(dict(zip(names, ["#010203", "#555555", "#0000FF"], strict=False)))
@@ -242,6 +248,20 @@ def test_a_network_of_ones_own_with_its_classes_and_colours(outputs, size, red, 
     mask = read(tmp_path / "red_mask.png")
     np.testing.assert_array_equal(mask, palette.colours[np.where(red, len(palette) - 1, 0)])
     assert "red.png, 70 × 50 pixels: ground 77%, roof 23%;" in capsys.readouterr().out
+
+
+def test_of_several_classes_the_largest_number_decides_whatever_it_is(red, tmp_path):
+    last = keras.layers.Conv2D(2, 1)
+    model = keras.Sequential(
+        [keras.Input((None, None, 3)), last, keras.layers.BatchNormalization()]
+    )
+    last.set_weights([np.float32([[[[0, 1], [0, 0], [0, 0]]]]), np.float32([0.5, 0.0])])
+    palette = data.Palette({"ground": "#010203", "roof": "#0000FF"})
+    kdlib.save(model, tmp_path / "mine.keras", palette)
+    command = ["predict", str(tmp_path / "red.png"), "--model", str(tmp_path / "mine.keras")]
+    assert console([*command, "--quiet"]) == 0
+    mask = read(tmp_path / "red_mask.png")
+    np.testing.assert_array_equal(mask, palette.colours[red.astype(int)])
 
 
 def test_what_is_wrong_with_ones_own_network_is_said(red, tmp_path, capsys):

@@ -148,10 +148,32 @@ def test_a_class_that_keras_does_not_know_is_an_error_that_commands_can_say(tmp_
 
     path = tmp_path / "strange.keras"
     dense(3, 0, Stranger()).save(path)
-    with pytest.raises(
-        ValueError, match="strange.keras cannot be loaded. Could not locate class 'Stranger'"
-    ):
-        saved.load_network(path)
+    for load in (saved.load_network, kdlib.load):
+        with pytest.raises(ValueError, match="does not find the class 'Stranger'. Load it in Pyth"):
+            load(path)
+    assert kdlib.load(path, custom_objects={"Stranger": Stranger}).count_params() > 0
     assert console(["export", str(path), str(tmp_path / "x.onnx"), "a.png"]) == 1
     said = capsys.readouterr().err
     assert "register_keras_serializable" in said and len(said) < 400
+
+
+def test_a_function_of_keras_that_has_no_public_name_is_given_again(tmp_path):
+    seen = keras.applications.imagenet_utils.preprocess_input
+    model = Distiller(
+        dense(3, 1, layers.Dense(2)), dense(3, 2, layers.Dense(2)), teacher_input=seen
+    )
+    kdlib.save(model, tmp_path / "both.keras")
+    with pytest.raises(ValueError, match="the function 'preprocess_input'. .* custom_objects={'"):
+        kdlib.load(tmp_path / "both.keras")
+    again = kdlib.load(tmp_path / "both.keras", custom_objects={"preprocess_input": seen})
+    assert again.teacher_input is seen
+
+
+def test_a_loss_without_a_name_cannot_be_saved(tmp_path):
+    import functools
+
+    loss = functools.partial(keras.losses.sparse_categorical_crossentropy, from_logits=True)
+    model = Distiller(dense(3, 1, layers.Dense(2)), dense(3, 2, layers.Dense(2)))
+    model.compile("sgd", student_loss_fn=loss)
+    with pytest.raises(ValueError, match="student_loss_fn is .*partial.*, which cannot be saved"):
+        kdlib.save(model, tmp_path / "both.keras")

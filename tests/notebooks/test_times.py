@@ -24,7 +24,7 @@ def row(head, pattern):
 
 
 def longest(text):
-    """Return the most minutes that a text such as "2 to 5 minutes, depending on the processor" allows."""
+    """Return the most minutes that a text such as "2 to 5 minutes, depending on ..." allows."""
     found = re.match(r"(?:under |about |(?:\w+) to )?(half a|\w+) minutes?\b", text)
     return number(found[1])
 
@@ -50,7 +50,12 @@ def text_of(name):
 
 
 def test_times_are_read_as_they_are_meant():
-    texts = ("45 minutes", "under a minute", "half a minute", "2 to 5 minutes, depending on the processor")
+    texts = (
+        "45 minutes",
+        "under a minute",
+        "half a minute",
+        "2 to 5 minutes, depending on the processor",
+    )
     assert [longest(text) for text in texts] == [45, 1, 0.5, 5]
     assert longest("about 15 minutes") == 15
 
