@@ -542,14 +542,16 @@ class NeutralDistiller(keras.Model):
         """
         shapes = [tuple(getattr(each, "shape", ())) for each in keras.tree.flatten(y)]
         axes = [len(shape) for shape in shapes]
-        one_hot = [len(s) == len(self._logits_shape) and s[-1] != 1 for s in shapes]
-        if y is not None and self._metrics_by_name() and self._one_hot not in (None, one_hot):
+        one_hot = self._one_hot
+        if y is not None and len(shapes) == 1:  # of one output
+            one_hot = axes[0] == len(self._logits_shape) and shapes[0][-1] != 1
+        if self._metrics_by_name() and self._one_hot not in (None, one_hot):
             raise ValueError(
                 "the labels were class ids before and are one-hot now, or the reverse, and "
                 f"{', '.join(self._metrics_by_name())} was chosen for the former. Call compile "
                 "again, or give metrics as objects."
             )
-        self._one_hot = self._one_hot if y is None else one_hot
+        self._one_hot = one_hot
         if y is not None and self._label_axes.setdefault(step, axes) != axes:
             self._label_axes[step] = axes
             if getattr(self, f"{step}_function") is not None:
