@@ -491,7 +491,7 @@ class NeutralDistiller(keras.Model):
         if class_weight is not None and (len(self._logits_shape) > 2 or not self._one_of_many()):
             raise ValueError(
                 "class_weight is for networks that give an image one class; expected "
-                "sample_weight, a weight for each label: numpy.array([1.0, 2.0])[y], for example."
+                "sample_weight, a weight for each label, such as numpy.array([1.0, 2.0, ...])[y]."
             )
         check_arrays(x, y, sample_weight, class_weight)
         classes = range(max(2, self.classes))

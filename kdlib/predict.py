@@ -238,7 +238,8 @@ def _parser(prog):
         "--palette",
         type=Path,
         metavar="FILE",
-        help="its classes and colours, if kdlib.save did not put them into the file",
+        help="its classes and colours, if kdlib.save did not put them into the file: "
+        '{"classes": {"field": "#7CB342", "none": "#000000"}, "void": "none"}',
     )
     parser.add_argument(
         "--margin",

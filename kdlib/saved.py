@@ -99,9 +99,11 @@ def load(path, custom_objects=None, compile=True, safe_mode=True):
         if unknown is None:
             raise ValueError(f"{path} cannot be loaded. {error}") from error
         kind, name = unknown.groups()
+        registered = re.search(rf"'registered_name': '([^']*>{name})'", str(error))
+        key = registered[1] if registered else name
         raise ValueError(
             f"{path} cannot be loaded, because Keras does not find the {kind} {name!r}. Load it in "
-            f"Python with custom_objects={{{name!r}: {name}}}, or after "
+            f"Python with custom_objects={{{key!r}: {name}}}, or after "
             "keras.saving.register_keras_serializable, and go on there."
         ) from error
 
@@ -190,8 +192,9 @@ def check_classes(network, palette):
     if len(palette) not in (outputs, outputs + (outputs == 1)):
         raise ValueError(
             f"the network has {outputs} outputs a pixel, the palette {len(palette)} classes: "
-            f"{', '.join(palette.names)}. Give each output its class, in their order, with those "
-            "that are void."
+            f"{', '.join(palette.names)}. "
+            + ("Give the two classes of no and yes." if outputs == 1 else "")
+            + ("Give each output its class, with those that are void." if outputs > 1 else "")
         )
 
 

@@ -137,6 +137,10 @@ def test_what_cannot_be_saved_so(tmp_path):
     both = Distiller(dense(4, 1, layers.Dense(1)), dense(5, 2, layers.Dense(1)))
     kdlib.save(both, tmp_path / "both.keras", two)
     assert saved.load_network(tmp_path / "both.keras").count_params() == 25
+    with pytest.raises(
+        ValueError, match="1 outputs a pixel, the palette 3 .* Give the two classes"
+    ):
+        kdlib.save(dense(4, 1, layers.Dense(1)), tmp_path / "one.keras", PALETTE)
     with pytest.raises(ValueError, match="no single output that could be seen"):
         kdlib.save(Own(), tmp_path / "own.keras", two)
 
@@ -177,3 +181,17 @@ def test_a_loss_without_a_name_cannot_be_saved(tmp_path):
     model.compile("sgd", student_loss_fn=loss)
     with pytest.raises(ValueError, match="student_loss_fn is .*partial.*, which cannot be saved"):
         kdlib.save(model, tmp_path / "both.keras")
+
+
+def test_a_class_of_ones_own_is_asked_for_by_the_name_that_keras_takes(tmp_path):
+    class Known(layers.Layer):
+        def call(self, x):
+            return 2 * x
+
+    keras.saving.register_keras_serializable("mine")(Known)
+    path = tmp_path / "known.keras"
+    kdlib.save(dense(3, 0, Known()), path)
+    keras.saving.get_custom_objects().pop("mine>Known")
+    with pytest.raises(ValueError, match="custom_objects={'mine>Known': Known}"):
+        kdlib.load(path)
+    assert kdlib.load(path, custom_objects={"mine>Known": Known}).layers[-1].call(1) == 2
