@@ -19,6 +19,7 @@ _MIX |= {"GlobalAveragePooling1D", "Average"} | _SUMS
 _NO_PROBABILITIES = {"logsoftmax", "logsigmoid", "relu", "relu6", "leakyrelu", "tanh", "gelu"}
 
 
+# Types of what is looked up: ids and words.
 _IDS = {"int32", "int64", "uint32", "uint64", "string"}
 
 

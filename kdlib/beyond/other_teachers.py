@@ -33,7 +33,7 @@ class MeanOfProbabilities(layers.Layer):
     True
     """
 
-    def __init__(self, temperature, exclusive=True, name="logits", **kwargs):
+    def __init__(self, temperature, name="logits", exclusive=True, **kwargs):
         super().__init__(name=name, **{"dtype": "float32", **kwargs})
         self.temperature, self.exclusive = checked_temperature(temperature), exclusive
 
@@ -114,7 +114,7 @@ def ensemble(teachers, temperature=1.0, exclusive=None):
         ends = logits_model(teacher)
         member = keras.Model(ends.inputs, ends.outputs[0], name=f"member_{number}")
         members.append(member(inputs))
-    logits = MeanOfProbabilities(temperature, one_of_many)(members)
+    logits = MeanOfProbabilities(temperature, exclusive=one_of_many)(members)
     last = "softmax" if one_of_many else "sigmoid"
     outputs = layers.Activation(last, dtype="float32", name="probabilities")(logits)
     return keras.Model(inputs, outputs, name="ensemble")
