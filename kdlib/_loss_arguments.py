@@ -91,6 +91,13 @@ def _default_of(function, argument):
         return None
 
 
+def computes_in_float16(layer):
+    """Whether a network, or any layer inside it, however deep, computes in float16."""
+    inside = getattr(layer, "layers", None) or [getattr(layer, "layer", None)]
+    deeper = any(computes_in_float16(each) for each in inside if each is not None)
+    return deeper or layer.compute_dtype == "float16"
+
+
 def scaled(optimizer):
     """Return an optimizer that scales the loss, so that gradients in float16 do not vanish."""
     optimizer = keras.optimizers.get(optimizer)

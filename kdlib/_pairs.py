@@ -49,7 +49,7 @@ def check_pair(student, teacher, reading, same_inputs):
                 "the same, or teacher_input, a function from the one to the other."
             )
         for one, other in zip(*inputs, strict=True):
-            _check_shapes("inputs", one, other, inputs=True)
+            _check_shapes("inputs", one, other)
         _check_names(*found)
     _check_shapes("logits", *outputs)
     kinds = {distribution(model, **how) for model, how in roles} - {None}
@@ -97,10 +97,10 @@ def _check_names(student, teacher):
         )
 
 
-def _check_shapes(label, student, teacher, inputs=False):
+def _check_shapes(label, student, teacher):
     if shapes_differ(student, teacher):
+        other = ", or teacher_input, a function from the one to the other" * (label == "inputs")
         raise ValueError(
             f"the {label} of the student have shape {student}, of the teacher {teacher}; "
-            "expected the same, because both see the same batch"
-            + ("; or teacher_input, a function from the one to the other." if inputs else ".")
+            f"expected the same, because both see the same batch{other}."
         )

@@ -12,16 +12,9 @@ import keras
 from keras import ops
 
 from kdlib._arguments import is_number
-from kdlib._labels import (
-    check_arrays,
-    may_hold_labels,
-    of_output,
-    per_pixel,
-    prepared,
-    unmasked,
-)
+from kdlib._labels import check_arrays, may_hold_labels, of_output, per_pixel, prepared, unmasked
 from kdlib._labels_outside import Outside, refusal, said_plainly, watched
-from kdlib._loss_arguments import as_loss, is_keras, scaled
+from kdlib._loss_arguments import as_loss, computes_in_float16, is_keras, scaled
 from kdlib._pairs import check_pair, not_seen
 from kdlib._settings import Setting, is_traced
 from kdlib._tensors import as_float
@@ -164,8 +157,7 @@ class NeutralDistiller(keras.Model):
         self.student_loss_fn = student_loss_fn or LabelCrossEntropy(bernoulli=not self.exclusive)
         self.distillation_loss_fn = distillation_loss_fn or soft()
         self.ignore_class = ignore_class
-        by_itself = kwargs.get("auto_scale_loss", True)
-        if by_itself and any(each.compute_dtype == "float16" for each in self.student.layers):
+        if kwargs.get("auto_scale_loss", True) and computes_in_float16(self.student):
             optimizer = scaled(optimizer)
         self._in_compile = True
         try:

@@ -594,3 +594,33 @@ def test_a_student_in_float16_has_its_loss_scaled_whatever_the_policy_is_now():
     assert abs(student.layers[0].get_weights()[0] - before).max() > 1e-4
     model.compile("sgd", auto_scale_loss=False)
     assert not isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda layer: keras.Sequential([keras.Input((4,)), layer]),
+        lambda layer: keras.Sequential([keras.Sequential([keras.Input((4,)), layer])]),
+        lambda layer: layers.SpectralNormalization(layer),
+    ],
+    ids=["a network", "two networks", "a layer"],
+)
+def test_layers_in_float16_are_found_however_deep(around):
+    inner = around(layers.Dense(3, dtype="mixed_float16"))
+    student = keras.Sequential([keras.Input((4,)), inner, layers.Dense(3, dtype="float32")])
+    model = Distiller(student, network(seed=1))
+    model.compile("sgd")
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    model = pair()
+    model.compile("sgd")
+    assert not isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+def test_inputs_of_two_shapes_have_a_remedy():
+    with pytest.raises(ValueError, match=r"inputs .* \(None, 4\), .* or teacher_input, a function"):
+        Distiller(network(), network(shape=(5,)))
+    with pytest.raises(ValueError, match=r"logits .* both see the same batch\.$"):
+        Distiller(
+            network(shape=(5, 4)),
+            keras.Sequential([keras.Input((5, 4)), layers.Flatten(), layers.Dense(3)]),
+        )
