@@ -170,6 +170,14 @@ def test_nothing_to_draw_is_refused(function, arguments, message):
         function(*arguments)
 
 
+def test_labels_of_panels_below_each_other_do_not_overlap():
+    panels = {title: {"a": [1.0, 2.0]} for title in ("training images", "validation images")}
+    figure = curves.learning_curves(panels, "distillation loss (nats a pixel)")
+    figure.draw_without_rendering()
+    upper, lower = (axes.yaxis.label.get_window_extent() for axes in figure.axes)
+    assert lower.y1 < upper.y0
+
+
 def test_learning_curves_show_seeds_thin_and_their_mean_thick():
     seeds = np.array([[1.0, 0.6, 0.4], [0.8, 0.4, 0.2]])
     panels = {

@@ -30,7 +30,7 @@ def learning_curves(panels, ylabel, references=None):
             _curve(each, name, np.atleast_2d(np.asarray(values, float)))
         for name, value in (references or {}).items():
             each.axhline(value, **DASHED, label=name)
-        each.set_ylabel(ylabel)
+        each.set_ylabel(ylabel.replace(" (", "\n("))  # panels are lower than the label is long
         each.set_title(title, loc="left")
         each.grid(axis="y", color=GRID)
     axes[-1, 0].set_xlabel("epoch")
