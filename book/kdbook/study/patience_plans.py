@@ -227,7 +227,7 @@ def same_view(teacher):
     return Plan(
         "same-view",
         (
-            distilled("crop", recipe, baseline=None),
+            distilled("crop", recipe, answers=None, baseline=None),
             *(distilled(way, recipe, answers=way, baseline="crop") for way in ways),
         ),
         seeds=(100, 101, 102),
