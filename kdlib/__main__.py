@@ -33,6 +33,7 @@ def main(arguments=None):
 def _distil(options):
     os.environ["KD_MODE"] = "smoke" if options.quick else "full"
     from kdlib import data, experiment, recipes, saved
+    from kdlib._files import ready
 
     colours = options.palette or options.folder / "palette.json"
     if not colours.is_file():
@@ -41,11 +42,13 @@ def _distil(options):
             f"{colours} is missing. Name there the classes and the colours of the masks, such as "
             f"{example}"
         )
-    if options.out.exists():
+    empty = options.out.is_dir() and not any(options.out.iterdir())  # of a run that was stopped
+    if options.out.exists() and not empty:
         raise FileExistsError(f"{options.out} is there already. Move it, or name another --out.")
     images = data.read_folder(options.folder, palette=saved.palette(colours))
     split = data.split(data.cut(images, options.size), images)
     experiment.check(split, options.alpha, options.temperature)
+    ready(options.out)
     teacher = (
         saved.load_network(options.teacher)
         if options.teacher

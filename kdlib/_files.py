@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 
 
@@ -13,7 +14,6 @@ def whole(path):
     Whoever looks meanwhile finds the file as it was, or none. An error leaves nothing behind. A
     process that is killed leaves a file ``.*.partial.NAME``, with the suffix that formats go by.
 
-    >>> import tempfile
     >>> from pathlib import Path
     >>> path = Path(tempfile.mkdtemp()) / "new.txt"
     >>> with whole(path) as partial:
@@ -31,12 +31,24 @@ def whole(path):
         partial.unlink(missing_ok=True)
 
 
+def ready(folder):
+    """Make a folder, and see that it can be written to: before hours of work, not after them.
+
+    - ``OSError`` if it cannot.
+
+    >>> from pathlib import Path
+    >>> ready(Path(tempfile.mkdtemp()) / "results")
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
 def put(path, data):
     """Write bytes, an array, or an iterator of such parts, as they come, by :func:`whole`.
 
     - ``OSError`` if it cannot be written, for example because the disk is full.
 
-    >>> import tempfile
     >>> from pathlib import Path
     >>> path = Path(tempfile.mkdtemp()) / "new"
     >>> put(path, (part for part in (b"in ", b"parts")))

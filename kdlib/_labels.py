@@ -83,15 +83,30 @@ def of_output(given, what, names, name):
     )
 
 
+def in_32_bits(labels):
+    """Return labels of which no backend makes other ones: JAX keeps the low 32 bits of an integer.
+
+    2**32 would become class 0 there. What does not fit becomes 2**31 - 1, which is no class either.
+    """
+    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu":
+        return labels
+    limits = np.iinfo(np.int32)
+    if labels.dtype.itemsize < 4 or labels.dtype == np.int32:
+        return labels
+    fits = (limits.min <= labels) & (labels <= limits.max)
+    return np.where(fits, labels, limits.max).astype(np.int32)
+
+
 def check_arrays(x, y, sample_weight, class_weight=None):
     """Raise ``ValueError`` for labels and weights that Keras cannot read, or would not use."""
     if isinstance(sample_weight, list) and sample_weight and np.ndim(sample_weight[0]) == 0:
         raise ValueError("sample_weight is a list of numbers; expected an array: numpy.array(it).")
     for weight in keras.tree.flatten(sample_weight):
-        if getattr(getattr(weight, "dtype", None), "kind", "") == "f" and np.isnan(weight).any():
+        kind = getattr(getattr(weight, "dtype", None), "kind", "")
+        if kind == "f" and not np.isfinite(weight).all():
             raise ValueError(
-                "sample_weight holds NaN, which would make every weight of the student NaN; "
-                "expected numbers from 0."
+                "sample_weight holds NaN or an infinite number, which would make every weight of "
+                "the student NaN; expected numbers from 0."
             )
     if not isinstance(class_weight, (dict, type(None))):
         raise ValueError(f"class_weight is {class_weight!r}; expected a dictionary, as {{0: 2.0}}.")
@@ -121,7 +136,7 @@ def may_hold_labels(x):
 
 
 def prepared(y, sample_weight, shape, exclusive=True, ignore_class=None, allowed=None):
-    """Return labels, weights, and what is no label: (whether there is such, the largest of it).
+    """Return labels, weights, and what is wrong: (a number of ``_labels_outside.WRONG``, a value).
 
     - ``y``: tensor. Class ids of shape (batch, ...) or (batch, ..., 1); or shares of the classes,
       of shape (batch, ..., classes). For one logit 0 to 1, of shape (batch, ...) or (batch, ...,
@@ -131,8 +146,8 @@ def prepared(y, sample_weight, shape, exclusive=True, ignore_class=None, allowed
     - ``exclusive``: whether the shares of a pixel sum to 1.
     - ``ignore_class``: number. A label that gets weight 0; of shares, the class of the largest.
     - ``allowed``: number. A label that is no class, and that the loss itself leaves out.
-    - Returns tuple: ids have lost a last axis of 1, and labels of weight 0 are 0. ``(y,
-      sample_weight, None)`` where the shape is none of these.
+    - Returns tuple: ids have lost a last axis of 1, and labels of weight 0 are 0. The value is the
+      largest label that is none. ``(y, sample_weight, None)`` where the shape is none of these.
     """
     y = ops.convert_to_tensor(y, sparse=False)  # a sparse tensor becomes a dense one
     y, classes = _in_shape(_of_known_rank(y), shape), shape[-1]
@@ -173,7 +188,14 @@ def prepared(y, sample_weight, shape, exclusive=True, ignore_class=None, allowed
     # A compiler's maximum may pass over NaN.
     unknown = ops.any(ops.logical_and(outside, ops.isnan(telling)))
     largest = ops.where(unknown, math.nan, largest)
-    return y, sample_weight, (ops.any(outside), largest)
+    wrong = ops.cast(ops.any(outside), "int32")
+    if sample_weight is not None:  # one that is NaN or infinite spoils more than any label
+        numbers = ops.isfinite(sample_weight)
+        endless = ops.logical_not(ops.all(numbers))
+        largest = ops.where(endless, ops.sum(ops.cast(sample_weight, "float32")), largest)
+        wrong = ops.where(endless, 2, wrong)
+        sample_weight = ops.where(numbers, sample_weight, ops.zeros_like(sample_weight))
+    return y, sample_weight, (wrong, largest)
 
 
 def _of_known_rank(y):

@@ -1,13 +1,24 @@
-"""What is said of a label that is no class, also by a compiled step, which cannot raise."""
+"""What is said of a label that is no class, also by a compiled step, which cannot raise.
+
+So it is said of a sample weight that is no number.
+"""
 
 import re
 
 import keras
 from keras import ops
 
+WRONG = ("nothing", "label", "weight")
+"""What can be wrong with a batch."""
 
-def refusal(label, classes, exclusive, shares=False):
-    """Return what to say of a label that is no class, in two halves around the label."""
+_FAILED = r"failed: \[(a (?:label|sample weight) .*?)\] \[(.*?)\] \[(.*?)\]"
+
+
+def refusal(wrong, label, classes, exclusive, shares=False):
+    """Return what to say of a label or weight, in two halves around it; ``wrong`` is a number."""
+    if WRONG[wrong] == "weight":
+        spoils = "which would make every weight of the student NaN; expected numbers from 0."
+        return "a sample weight is", label, spoils
     if shares and classes > 1:
         wanted = "0 to 1, with a sum of 1" if exclusive else "0 to 1"
         remedy = "Give what has no class the weight 0."
@@ -24,16 +35,16 @@ def refusal(label, classes, exclusive, shares=False):
 
 
 class Outside(keras.metrics.Metric):
-    """What was found in a compiled step, which cannot raise: [whether, the largest label]."""
+    """What was found in a compiled step, which cannot raise: [what is wrong, the largest of it]."""
 
     def __init__(self, name="labels_outside"):
         super().__init__(name=name, dtype="float32")
         self.found = self.add_variable((2,), "zeros", name="found")
         self.shares = False  # whether labels are shares of the classes, for the message
 
-    def update_state(self, any_outside, largest):
+    def update_state(self, wrong, largest):
         """Keep the first finding."""
-        new = ops.stack([ops.cast(any_outside, "float32"), ops.where(any_outside, largest, 0.0)])
+        new = ops.stack([ops.cast(wrong, "float32"), ops.where(wrong > 0, largest, 0.0)])
         old = ops.convert_to_tensor(self.found)
         self.found.assign(ops.where(old[0] > 0, old, new))
 
@@ -49,7 +60,7 @@ def said_plainly(step):
         try:
             return step(*given)
         except Exception as error:
-            parts = re.search(r"failed: \[(a label .*?)\] \[(.*?)\] \[(.*?)\]", str(error))
+            parts = re.search(_FAILED, str(error))
             if parts is None:
                 raise
             said = " ".join(parts.groups())
@@ -75,13 +86,13 @@ def watched(model, step):
             # JAX holds all values in the state that the step returns.
             *_, metrics = state = result[1]
             found = metrics[[id(v) for v in model.metrics_variables].index(id(found))]
-        outside, label = ops.convert_to_numpy(found)
-        if outside:
+        wrong, label = ops.convert_to_numpy(found)
+        if wrong:
             if keras.backend.backend() == "jax":
                 _put_back(model, state)
             model.labels_outside.reset_state()
             how = model.classes, model.exclusive, model.labels_outside.shares
-            raise ValueError("{} {:g} {}".format(*refusal(label, *how)))
+            raise ValueError("{} {:g} {}".format(*refusal(int(wrong), label, *how)))
         return result
 
     return with_watch

@@ -41,7 +41,8 @@ class Experiment:
         Of "train", "validation" and "test": how many ``patches``, of how many ``images``, and the
         number of ``pixels`` of each class.
     mode : {"full", "smoke"}
-        The run mode. In smoke mode trainings are short, and the report says so.
+        The run mode that chose the recipes. In smoke mode trainings are short, and the report says
+        so. With a recipe of one's own it is "full".
 
     Raises
     ------
@@ -200,10 +201,13 @@ def run(split, teacher, chosen=None, alpha=0.1, temperature=1.0, seed=0, verbose
     >>> split = data.split(data.cut(images, size=16), images)
     >>> tiny = recipes.Recipe(1, steps_per_epoch=1, batch_size=1, crop=16, learning_rate=1e-3)
     >>> found = run(split, recipes.build("teacher"), tiny)
+    >>> found.mode
+    'full'
     >>> found.report().splitlines()[0]
     'train: 24 patches of 6 images  validation: 4 patches of 1 images  test: 8 patches of 2 images'
     """
     n_classes = len(split.train.palette)
+    mode = "full" if chosen else runtime.mode()  # of the recipes that the mode chooses
     check(split, alpha, temperature)
     _check_teacher(teacher, split.train.palette)
     chosen = (chosen or recipes.recipe("student")).suited_to(split.train)
@@ -220,7 +224,7 @@ def run(split, teacher, chosen=None, alpha=0.1, temperature=1.0, seed=0, verbose
         recipes.fit(model, split.train, chosen, seed, callbacks=bar, verbose=lines)
     models = {TEACHER: teacher, SCRATCH: scratch, DISTILLED: distilled}
     matrices = {name: _matrix(model, split.test) for name, model in models.items()}
-    return Experiment.of(split, models, matrices, runtime.mode())
+    return Experiment.of(split, models, matrices, mode)
 
 
 def check(split, alpha=0.1, temperature=1.0):

@@ -12,11 +12,11 @@ import keras
 from keras import ops
 
 from kdlib._arguments import is_number
-from kdlib._labels import check_arrays, may_hold_labels, of_output, per_pixel, prepared, unmasked
-from kdlib._labels_outside import Outside, refusal, said_plainly, watched
-from kdlib._loss_arguments import as_loss, computes_in_float16, is_keras, scaled
+from kdlib._checked_model import CheckedModel
+from kdlib._labels import per_pixel, unmasked
+from kdlib._loss_arguments import as_loss, computes_in_float16, scaled
 from kdlib._pairs import check_pair, not_seen
-from kdlib._settings import Setting, is_traced
+from kdlib._settings import Setting
 from kdlib._tensors import as_float
 from kdlib.losses import (
     LabelCrossEntropy,
@@ -34,7 +34,7 @@ if _ON_TENSORFLOW:
 _TRACED = {"teacher", "teacher_input", "student_loss_fn", "distillation_loss_fn", "ignore_class"}
 
 
-class NeutralDistiller(keras.Model):
+class NeutralDistiller(CheckedModel):
     """What every Distiller has. :class:`kdlib.distiller.Distiller` says how it is used.
 
     Keras' own ``train_step`` and ``test_step`` call the model, which calls the student, and then
@@ -78,15 +78,13 @@ class NeutralDistiller(keras.Model):
         self._logits_shape, distribution = self._checked(student, teacher)
         self.exclusive = distribution == "categorical"
         self.classes = self._logits_shape[-1]
-        self._trained, self._in_compile, self._class_weighted = None, False, False
-        self._label_axes, self._one_hot = {}, None
+        self._in_compile = False
         self._alpha = Setting("alpha", checked_alpha)
         self._temperature = Setting("temperature", checked_temperature)
         self.student = student
         self.teacher = teacher
         self.student_loss_tracker = keras.metrics.Mean(name="student_loss")
         self.distillation_loss_tracker = keras.metrics.Mean(name="distillation_loss")
-        self.labels_outside = Outside()
         # The logits of the last call, for compute_loss. MirroredStrategy has a thread a replica.
         self._last_call = threading.local()
         self.built = True
@@ -138,10 +136,14 @@ class NeutralDistiller(keras.Model):
         ValueError
             If alpha or T is out of range, a loss expects probabilities, or metrics are no list.
         """
-        ours = {"loss": "student_loss_fn", "weighted_metrics": "metrics", "loss_weights": "alpha"}
+        ours = {
+            "loss": "student_loss_fn, an object over logits; left out it is their cross-entropy",
+            "weighted_metrics": "metrics: pass them as that",
+            "loss_weights": "alpha, the weight of the labels from 0 to 1",
+        }
         for name, instead in ours.items():
             if kwargs.pop(name, None) is not None:
-                raise ValueError(f"the Distiller takes {instead}, not {name}: pass it as that.")
+                raise ValueError(f"the Distiller takes no {name}; expected {instead}.")
         if not isinstance(metrics, (list, tuple, dict, type(None))):
             raise ValueError(
                 f"metrics is {metrics!r}; expected a list. A loss on the labels is student_loss_fn."
@@ -150,8 +152,7 @@ class NeutralDistiller(keras.Model):
             raise ValueError(f"ignore_class is {ignore_class!r}; expected a number, such as 255.")
         if optimizer is None:
             raise ValueError("optimizer is None; expected one, such as keras.optimizers.Adam().")
-        self._optimized = {id(variable) for variable in self.trainable_variables}
-        self._label_axes, self._one_hot = {}, None  # of the labels that have come since
+        self._check_from_here()
         self.alpha, self.temperature = alpha, temperature
         soft = SoftTargetKLDivergence if self.exclusive else SoftTargetBernoulliDivergence
         self.student_loss_fn = student_loss_fn or LabelCrossEntropy(bernoulli=not self.exclusive)
@@ -190,7 +191,13 @@ class NeutralDistiller(keras.Model):
                 "learning rate alone, set distiller.optimizer.learning_rate."
             )
         if name == "teacher" and hasattr(self, "teacher"):
-            self._checked(self.student, value)
+            _, distribution = self._checked(self.student, value)
+            if (distribution == "categorical") != self.exclusive:
+                raise ValueError(
+                    "the classes of this Distiller "
+                    f"{'exclude' if self.exclusive else 'do not exclude'} each other, and those of "
+                    "the new teacher are not like that; expected a new Distiller(student, teacher)."
+                )
             self._tracker.untrack(self.teacher)
         if name in ("student_loss_fn", "distillation_loss_fn"):
             value = as_loss(value, name)
@@ -368,224 +375,6 @@ class NeutralDistiller(keras.Model):
         self.distillation_loss_tracker.update_state(
             distillation_loss * scale, sample_weight=batch_size
         )
-
-    def checked_labels(self, y, sample_weight=None):
-        """Return labels and weights in which a label of weight 0 is 0, whatever it was.
-
-        Raises
-        ------
-        ValueError
-            If any other label is no class. A compiled step raises while it runs, or after it has
-            run without the label.
-        """
-        if y is None:
-            self._without_labels()
-        y, sample_weight, found = self._prepared(y, sample_weight)
-        self._check_form(y, found)
-        if found is None:
-            return y, sample_weight
-        outside, label = found
-        shares = len(y.shape) == len(self._logits_shape)
-        how = self.classes, self.exclusive, shares
-        if not is_traced(outside):
-            if bool(outside):
-                raise ValueError("{} {:g} {}".format(*refusal(float(label), *how)))
-        elif _ON_TENSORFLOW and not self.jit_compile:
-            tf.debugging.Assert(tf.logical_not(outside), refusal(label, *how))
-        else:
-            self.labels_outside.shares = shares
-            self.labels_outside.update_state(outside, label)
-        return y, sample_weight
-
-    def _check_form(self, y, found):
-        """Raise ``ValueError`` if the labels have a shape that the loss is known not to take."""
-        sparse = isinstance(self.student_loss_fn, keras.losses.SparseCategoricalCrossentropy)
-        shares = y is not None and len(y.shape) == len(self._logits_shape)
-        if sparse and shares:
-            raise ValueError(
-                f"the labels have shape {tuple(y.shape)}: shares of the classes, or one-hot, and "
-                "the student_loss_fn takes class ids. Leave it out: the default takes both."
-            )
-        if is_keras(self.student_loss_fn) and not sparse and y is not None and not shares:
-            raise ValueError(
-                f"the labels have shape {tuple(y.shape)}: class ids, and the student_loss_fn, "
-                f"{type(self.student_loss_fn).__name__}, takes a number for each class, as one-hot "
-                "labels have. Leave it out: the default takes both."
-            )
-        several = not self.exclusive and self.classes > 1
-        ours = y is not None and isinstance(self.student_loss_fn, LabelCrossEntropy)
-        if ours and (found is None or (several and not shares)):
-            wanted = "class ids, or a share of each class"
-            if not self.exclusive:
-                wanted = "0 to 1 for each label" if several else "0 to 1 for the one logit"
-            batched = "" if len(y.shape) else " A dataset gives batches: dataset.batch(32)."
-            raise ValueError(
-                f"the labels have shape {tuple(y.shape)}, the student's logits "
-                f"{self._logits_shape}; expected {wanted}.{batched}"
-            )
-
-    def _prepared(self, y, sample_weight):
-        names = getattr(self.student, "output_names", None)
-        mine = names, self._reading["student"]["output_name"]
-        listed = isinstance(y, (list, tuple)) and len(y) > 1
-        if listed and isinstance(getattr(self.student, "output", None), dict):
-            raise ValueError(
-                f"the labels are a list, and the student's outputs a dictionary of "
-                f"{', '.join(sorted(self.student.output))}; expected a dictionary of labels."
-            )
-        y = of_output(y, "labels", *mine)
-        sample_weight = of_output(sample_weight, "weights", *mine)
-        if y is None:
-            return None, sample_weight, None
-        allowed = getattr(self.student_loss_fn, "ignore_class", None)
-        return prepared(
-            y, sample_weight, self._logits_shape, self.exclusive, self.ignore_class, allowed
-        )
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """Update the metrics of a batch and return all of them."""
-        y, sample_weight, _ = self._prepared(y, sample_weight)
-        if y is None:
-            return self._results(without=(self._compile_metrics, self.student_loss_tracker))
-        return super().compute_metrics(x, y, y_pred, sample_weight)
-
-    def get_metrics_result(self):
-        """Return losses and metrics by name."""
-        known = getattr(self._compile_metrics, "built", False)  # not yet, if no labels came
-        return self._results(without=() if known else (self._compile_metrics,))
-
-    def _results(self, without):
-        results, left_out = {}, {id(metric) for metric in (self.labels_outside, *without)}
-        for metric in self.metrics:
-            if id(metric) not in left_out:
-                result = metric.result()
-                results |= result if isinstance(result, dict) else {metric.name: result}
-        return results
-
-    def fit(self, x=None, y=None, *args, class_weight=None, sample_weight=None, **kwargs):
-        """Train as every Keras model does, with the arguments of ``keras.Model.fit``.
-
-        Returns
-        -------
-        keras.callbacks.History
-
-        Raises
-        ------
-        ValueError
-            If labels are no arrays of numbers, or weights would be lost or misread: without
-            labels, or by class where an image has more than one.
-        """
-        weights = self._checked_for_training(x, y, sample_weight, class_weight)
-        return super().fit(x, y, *args, **weights, **kwargs)
-
-    def _checked_for_training(self, x, y, sample_weight, class_weight):
-        """Return both kinds of weights, once they and the labels are seen to be usable."""
-        if class_weight is not None and (len(self._logits_shape) > 2 or not self._one_of_many()):
-            raise ValueError(
-                "class_weight is for networks that give an image one class; expected "
-                "sample_weight, a weight for each label, such as numpy.array([1.0, 2.0, ...])[y]."
-            )
-        check_arrays(x, y, sample_weight, class_weight)
-        classes = range(max(2, self.classes))
-        if unknown := [key for key in class_weight or {} if key not in classes]:
-            raise ValueError(
-                f"class_weight is for {', '.join(map(repr, unknown))}, which is no class; expected "
-                f"0 to {classes[-1]}."
-            )
-        if self._class_weighted != (class_weight is not None):
-            self._class_weighted = class_weight is not None
-            self._start_anew()
-        self._await_labels("train", x, y)
-        return {"class_weight": class_weight, "sample_weight": sample_weight}
-
-    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, **kwargs):
-        """Train on one batch as every Keras model does, with the checks of :meth:`fit`."""
-        weights = self._checked_for_training(x, y, sample_weight, class_weight)
-        return super().train_on_batch(x, y, **weights, **kwargs)
-
-    def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
-        """Evaluate one batch as every Keras model does, with the checks of :meth:`evaluate`."""
-        check_arrays(x, y, sample_weight)
-        self._await_labels("test", x, y)
-        return super().test_on_batch(x, y, sample_weight, **kwargs)
-
-    def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
-        """Evaluate as every Keras model does, with the arguments of ``keras.Model.evaluate``.
-
-        Returns
-        -------
-        list or dict
-            Losses and metrics.
-
-        Raises
-        ------
-        ValueError
-            As :meth:`fit`.
-        """
-        check_arrays(x, y, sample_weight)
-        self._await_labels("test", x, y)
-        return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
-
-    def _await_labels(self, step, x, y):
-        """Compile the steps anew if they were for other labels: TensorFlow does so once too little.
-
-        It lets a compiled step make variables the first time alone, as metrics do that come in with
-        the labels. And once labels have come with other axes, it no longer tells how many.
-        """
-        shapes = [tuple(getattr(each, "shape", ())) for each in keras.tree.flatten(y)]
-        axes = [len(shape) for shape in shapes]
-        one_hot = self._one_hot
-        if y is not None and len(shapes) == 1:  # of one output
-            one_hot = axes[0] == len(self._logits_shape) and shapes[0][-1] != 1
-        if self._metrics_by_name() and self._one_hot not in (None, one_hot):
-            raise ValueError(
-                "the labels were class ids before and are one-hot now, or the reverse, and "
-                f"{', '.join(self._metrics_by_name())} was chosen for the former. Call compile "
-                "again, or give metrics as objects."
-            )
-        self._one_hot = one_hot
-        if y is not None and self._label_axes.setdefault(step, axes) != axes:
-            self._label_axes[step] = axes
-            if getattr(self, f"{step}_function") is not None:
-                getattr(self, f"make_{step}_function")(force=True)
-        metrics = self._compile_metrics
-        if metrics is not None and not metrics.built and (y is not None or may_hold_labels(x)):
-            self._start_anew()
-
-    def _metrics_by_name(self):
-        metrics = keras.tree.flatten(getattr(self, "_compile_options", {}).get("metrics"))
-        return [repr(each) for each in metrics if isinstance(each, str)]
-
-    def _one_of_many(self):
-        return self.exclusive or self.classes == 1
-
-    def make_train_function(self, force=False):
-        """Compile the training step, if it is not, and see that wrong labels in it are noticed."""
-        trained = tuple(id(variable) for variable in self.trainable_variables)
-        if not self._optimized.issuperset(trained):
-            raise ValueError(
-                "some of what is trainable now was not when compile was called, so that the "
-                "optimizer does not know it; expected compile again after unfreezing."
-            )
-        if self.train_function is None or force or trained != self._trained:
-            self._trained = trained
-            super().make_train_function(force=True)
-            self.train_function = self._watched(self.train_function)
-        return self.train_function
-
-    def make_test_function(self, force=False):
-        """As :meth:`make_train_function`, for the evaluating step."""
-        if self.test_function is None or force:
-            super().make_test_function(force)
-            self.test_function = self._watched(self.test_function)
-        return self.test_function
-
-    def _watched(self, function):
-        # TensorFlow raises by itself where XLA has not compiled the step, and PyTorch runs it.
-        backend = keras.backend.backend()
-        if backend == "jax" or (self.jit_compile and backend != "torch"):
-            return watched(self, function)
-        return said_plainly(function) if backend == "tensorflow" else function
 
     def get_config(self):
         """Return what is needed to build the Distiller again, both networks included."""

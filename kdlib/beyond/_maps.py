@@ -82,7 +82,7 @@ def image_mean(values):
     return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
 
 
-def of_size_one(maps, axis, least=1e-12):
+def of_size_one(maps, axis, least=1e-30):
     """Return maps over their largest absolute value along some axes, or as they are if it is tiny.
 
     For what depends on no scale, before squares are taken: those of small numbers would be lost

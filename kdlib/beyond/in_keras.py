@@ -1,6 +1,5 @@
 """The terms as losses of ``keras.distillation``, Keras' own room for distillation."""
 
-import copy
 import inspect
 
 import keras
@@ -54,8 +53,7 @@ class TermDistillation(keras.distillation.DistillationLoss):
                 f"{term.name} needs {' and '.join(needs)}, which keras.distillation does not give. "
                 "Use kdlib.beyond.BeyondDistiller."
             )
-        self.term = copy.copy(term)  # whose temperature may be set, and not that of others
-        self.term.options = dict(term.options)
+        self.term = term
         names = (None, None) if term.over_logits else term.layers[0]
         self.teacher_layer_name, self.student_layer_name = names
 
@@ -69,7 +67,9 @@ class TermDistillation(keras.distillation.DistillationLoss):
     def temperature(self, value):
         if self.temperature is None:
             raise ValueError(f"{self.term.name} has no temperature.")
-        self.term.options["temperature"] = checked_temperature(value)
+        options = {**self.term.options, "temperature": checked_temperature(value)}
+        term = self.term
+        self.term = Term(term.function, term.layers, term.adapter, options, term.name)
 
     def validate_model_compatibility(self, teacher, student):
         """Raise ``ValueError`` if a term over logits would get probabilities."""

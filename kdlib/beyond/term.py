@@ -1,6 +1,7 @@
 """One interface for all methods: a term of the loss, over logits or over named layers."""
 
 import inspect
+from types import MappingProxyType
 
 import keras
 
@@ -24,7 +25,8 @@ class Term(keras.losses.Loss):
         Whether a 1 × 1 convolution, trained with the student, brings the student's features to the
         teacher's width.
     options : dict, optional
-        More arguments of the function, such as ``{"temperature": 4.0}``.
+        More arguments of the function, such as ``{"temperature": 4.0}``. They cannot be changed
+        later, when a step may be compiled with them.
     name : str, optional
         By default the name of the function.
 
@@ -45,7 +47,7 @@ class Term(keras.losses.Loss):
         if not callable(function):
             raise ValueError(f"function is {function!r}; expected one of kdlib.beyond, or alike.")
         super().__init__(name=name or function.__name__)
-        self.function, self.adapter, self.options = function, bool(adapter), dict(options or {})
+        self.function, self.adapter, self._options = function, bool(adapter), dict(options or {})
         self.layers = _pairs(layers)
         arguments = set(inspect.signature(function).parameters)
         if missing := {"teacher", "student", "weight"} - arguments:
@@ -61,6 +63,11 @@ class Term(keras.losses.Loss):
                 f"{self.name} has no option {', '.join(sorted(unknown))}; "
                 f"it has {', '.join(sorted(settings)) or 'none'}."
             )
+
+    @property
+    def options(self):
+        """More arguments of the function, to read."""
+        return MappingProxyType(self._options)
 
     @property
     def over_logits(self):
@@ -95,7 +102,7 @@ class Term(keras.losses.Loss):
             "function": keras.saving.serialize_keras_object(self.function),
             "layers": [list(pair) for pair in self.layers],
             "adapter": self.adapter,
-            "options": self.options,
+            "options": dict(self.options),
             "name": self.name,
         }
 

@@ -1,10 +1,10 @@
 """The scores of the confusion matrix as Keras metrics, on any backend."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from kdlib._arguments import checked_whole
+from kdlib._labels import in_32_bits
 
 
 class _ConfusionMetric(keras.metrics.Metric):
@@ -27,12 +27,7 @@ class _ConfusionMetric(keras.metrics.Metric):
           which is largest counts.
         - ``sample_weight``: tensor of float. Shape (batch, ...), or fewer axes, as (batch,).
         """
-        if isinstance(y_true, np.ndarray) and y_true.dtype.kind in "iu":
-            # JAX keeps the low 32 bits of an integer: 2**32 would become class 0.
-            limits = np.iinfo(np.int32)
-            fits = (limits.min <= y_true) & (y_true <= limits.max)
-            y_true = np.where(fits, y_true, np.int64(limits.max))
-        y_pred, given = ops.convert_to_tensor(y_pred), ops.convert_to_tensor(y_true)
+        y_pred, given = ops.convert_to_tensor(y_pred), ops.convert_to_tensor(in_32_bits(y_true))
         if len(given.shape) == len(y_pred.shape):
             if given.shape[-1] != 1:
                 raise ValueError(

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from kdlib import runtime
-from kdlib._files import whole
+from kdlib._files import ready, whole
 from kdlib.recipes.budget import recipe
 from kdlib.recipes.fitting import build, compile_alone, fit
 
@@ -36,6 +36,8 @@ def trained_teacher(image_set, split, seed=0, retrain=False, chosen=None):
     ------
     ValueError
         If the file in the cache is damaged, or the patches have a size that the U-Nets cannot take.
+    OSError
+        Before the training, if the cache cannot be written to.
 
     Examples
     --------
@@ -56,6 +58,7 @@ def trained_teacher(image_set, split, seed=0, retrain=False, chosen=None):
         print(f"Teacher from the cache: {path.name}")
         _load(model, path)
         return model
+    ready(path.parent)
     print(f"Training the teacher: {chosen.steps} steps of {chosen.batch_size} crops.")
     compile_alone(model, chosen)
     fit(model, split.train, chosen, seed)
@@ -82,7 +85,7 @@ def save_teacher(model, image_set, split, seed=0, chosen=None):
     ['.weights', '.h5']
     """
     path = _teacher_path(image_set, split, _teacher_recipe(split, chosen), seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    ready(path.parent)
     with whole(path) as partial:
         model.save_weights(partial)
     return path

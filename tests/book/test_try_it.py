@@ -127,6 +127,8 @@ def test_both_networks_together_are_a_small_download(site):
     scripts = [gzip.compress(p.read_bytes()) for p in site.glob("_static/figures/*.js")]
     assert set(weights) == set(networks_in_page.NETWORKS)
     assert sum(weights.values()) + sum(map(len, scripts)) < LARGEST_DOWNLOAD
+    computing = (site / "_static" / "figures" / "unet.js").read_bytes()
+    assert len(gzip.compress(computing)) < 4000  # as the page says
     script = (site / "_static" / "figures" / "try-it.js").read_text(encoding="utf-8")
     for name, size in weights.items():
         assert f'{name}: "{size / 1e6:.1f} MB"' in script

@@ -339,7 +339,18 @@ def test_a_term_that_needs_labels_says_where_they_are_had():
         beyond.METHODS["decoupled"]()(TEACHER, STUDENT)
 
 
-@pytest.mark.parametrize("scale", [1e-2, 1e-4, 1e-6, 1e4])
+def test_the_options_of_a_term_cannot_be_changed_where_nobody_would_see_it():
+    given = {"temperature": 2.0}
+    term = beyond.METHODS["decoupled"](options=given)
+    given["temperature"] = 4.0
+    with pytest.raises(TypeError):
+        term.options["temperature"] = 4.0
+    with pytest.raises(AttributeError):
+        term.options = given
+    assert dict(term.options) == {"temperature": 2.0} == term.get_config()["options"]
+
+
+@pytest.mark.parametrize("scale", [1e-2, 1e-4, 1e-6, 1e-12, 1e4])
 def test_standardised_logits_of_any_size_have_the_same_loss(scale):
     function = FUNCTIONS["standardised"]
     expected = numbers(function(TEACHER, STUDENT))

@@ -209,7 +209,7 @@ def test_options_that_cannot_be(options, message):
     [
         ({"metrics": keras.losses.MeanSquaredError()}, "expected a list. A loss on the labels is"),
         ({"metrics": "accuracy"}, "metrics is 'accuracy'; expected a list"),
-        ({"loss_weights": [1.0]}, "takes alpha, not loss_weights"),
+        ({"loss_weights": [1.0]}, "takes no loss_weights; expected alpha"),
         ({"ignore_class": [254, 255]}, "expected a number, such as 255"),
         ({"student_loss_fn": keras.losses.Dice()}, "Dice, which takes probabilities, and the Dis"),
         ({"student_loss_fn": keras.losses.Tversky()}, "Leave it out: the default is the cross-en"),

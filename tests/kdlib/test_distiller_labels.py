@@ -68,7 +68,50 @@ def test_one_such_pixel_that_counts_is_an_error_and_spoils_no_student(way, label
     assert np.isfinite(model.fit(x, np.zeros_like(y), verbose=0).history["loss"]).all()
 
 
-@pytest.mark.parametrize("way", [{}, {"jit_compile": True}, {"run_eagerly": True}], ids=str)
+EACH_WAY = pytest.mark.parametrize(
+    "way", [{}, {"jit_compile": True}, {"run_eagerly": True}], ids=str
+)
+
+
+@EACH_WAY
+def test_integers_of_64_bits_stay_no_classes_where_a_backend_keeps_32(way):
+    model = distiller(**way)
+    x, y, weight = batch(1, "int64")
+    expected = model.evaluate(x, y, sample_weight=weight, verbose=0)
+    for label in (-(2**63), 2**32, 2**32 + 1, 2**40):
+        y[0, 1, 2] = label
+        assert model.evaluate(x, y, sample_weight=weight, verbose=0) == expected
+        with pytest.raises(Exception, match="a label is"):
+            model.test_on_batch(x, y)
+    for step in (model.evaluate, model.train_on_batch, model.fit):
+        with pytest.raises(Exception, match="a label is"):
+            step(x, y)
+
+
+class OneBatch(keras.utils.PyDataset):
+    def __init__(self, *batch):
+        super().__init__()
+        self.batch = batch
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return self.batch
+
+
+@EACH_WAY
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_weight_in_a_data_set_that_is_no_number_is_an_error_and_spoils_no_student(way, number):
+    model = distiller(**way)
+    x, y, weight = batch(1, "int32")
+    weight[0, 0, 0] = number
+    with pytest.raises(Exception, match=f"a sample weight is.*{number}.*expected numbers from 0"):
+        model.fit(OneBatch(x, y, weight), verbose=0)
+    assert all(np.isfinite(v).all() for v in values(model.student.variables))
+
+
+@EACH_WAY
 @pytest.mark.parametrize(
     ("shares", "said"),
     [((0, 0, 0), "0"), ((1, 1, 0), "2"), ((-1, 1, 1), "-1"), ((1, 0, 255), "255")],

@@ -142,6 +142,19 @@ def test_a_variable_whose_later_values_would_not_be_seen_is_refused():
         model.temperature = keras.Variable(4.0)
 
 
+@pytest.mark.parametrize(("one", "other"), [("softmax", "sigmoid"), ("sigmoid", "softmax")])
+def test_a_teacher_of_another_kind_would_need_other_losses(one, other):
+    def teacher(activation):
+        inputs = keras.Input((5,))
+        return keras.Model(inputs, layers.Dense(3, activation=activation)(inputs))
+
+    model, again = Distiller(network(2, 1), teacher(one)), teacher(one)
+    with pytest.raises(ValueError, match="exclude each other.*expected a new Distiller"):
+        model.teacher = teacher(other)
+    model.teacher = again
+    assert model.teacher is again
+
+
 @pytest.mark.parametrize("when", ["before", "epoch"])
 def test_another_teacher_counts_from_the_next_step_on(when):
     model, other = distiller(), network(3, 7)

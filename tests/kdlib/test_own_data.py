@@ -332,6 +332,31 @@ def test_the_command_refuses_before_it_trains_a_teacher(tmp_path, monkeypatch, c
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("out", ["file/results", "file"])
+def test_a_place_for_results_that_cannot_be_is_found_out_before_the_training(
+    tmp_path, monkeypatch, capsys, out
+):
+    monkeypatch.setattr(recipes, "trained_teacher", lambda *given: pytest.fail("trained"))
+    monkeypatch.setenv("KD_MODE", "smoke")
+    own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 6, suffixes=(".png",))
+    (tmp_path / "palette.json").write_text(own_images.MEADOW.to_json())
+    (tmp_path / "file").write_text("mine")
+    command = ["distil", str(tmp_path), "--size", "32", "--quick", "--out", str(tmp_path / out)]
+    assert console(command) == 1
+    assert str(tmp_path / "file") in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_cache_that_cannot_be_written_is_found_out_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipes.trained_teachers, "fit", lambda *given: pytest.fail("trained"))
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setenv("KD_CACHE_DIR", str(tmp_path / "file"))
+    own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 6)
+    images = read(tmp_path, own_images.MEADOW)
+    with pytest.raises(OSError, match="file"):
+        recipes.trained_teacher(images, data.split(data.cut(images, 32), images))
+
+
 def test_the_command_has_the_defaults_of_the_function():
     options = vars(command_line().parse_args(["distil", "images"]))
     defaults = inspect.signature(experiment.run).parameters
