@@ -3,6 +3,7 @@
 import numpy as np
 
 from kdbook.clinic.findings import Report
+from kdlib._quiet import without_warnings_of
 
 
 def check_distiller(distiller, batch, quiet=False):
@@ -79,7 +80,8 @@ def check_distiller(distiller, batch, quiet=False):
             )
     if getattr(distiller, "optimizer", None) is None:
         raise ValueError(f"{type(distiller).__name__} has no optimizer: compile it first.")
-    report = Report(*examine(distiller, *_unpacked(batch)))
+    with without_warnings_of("tensorflow"):  # that it compiles often, as each check needs
+        report = Report(*examine(distiller, *_unpacked(batch)))
     if not quiet:
         print(report)
     return report
