@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from kdlib.data._image_layout import Refused, layout_of, opened
+from kdlib.data._image_layout import layout_of, opened
+from kdlib.data._layout import Refused
 from kdlib.data.palette import UnknownColours
 
 
