@@ -6,14 +6,17 @@ know, and shows the first of several pages.
 
 import contextlib
 import struct
+import zlib
 
 from PIL import Image, UnidentifiedImageError
 
 from kdlib.data._layout import Layout, Refused, check_pages
+from kdlib.data._png_pixels import check_pixels
 from kdlib.data._tiff_layout import tiff_layout, tiff_pages
 
 _FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "BMP", "WEBP", "GIF")
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error)
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError)
+_DAMAGE += (struct.error, zlib.error)
 
 
 def layout_of(path, title):
@@ -55,6 +58,9 @@ def opened(path, title):
     """
     # Of a path Pillow may map the file into memory, and then reads a turned TIFF at a wrong width.
     with _explained(path, title), path.open("rb") as stream, Image.open(stream) as file:
+        if file.format == "PNG":
+            with path.open("rb") as again:
+                check_pixels(file, again)
         yield file
 
 

@@ -42,8 +42,9 @@ def read_image(path, title=None):
     one that viewers and browsers show. Behind transparent parts comes white, as on the pages of
     the book, and a warning says so: c → (c · alpha + 255 · (255 − alpha)) / 255.
 
-    A file that is cut off is refused. A JPEG that is damaged inside may not be: its decoder goes on
-    with the next block, and does not tell Pillow.
+    A file that is cut off is refused, and so is a PNG that is damaged inside: its checksums tell.
+    A file of another kind may not be: that of a JPEG or WebP goes on with the next block, and does
+    not tell Pillow.
 
     Parameters
     ----------

@@ -5,21 +5,24 @@ import zlib
 
 import numpy as np
 
+_ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2)]
+_ADAM7 += [(1, 0, 2, 1)]  # PNG's seven passes: first row and column, step down and across
 
-def png(path, pixels, depth=8, palette=None, transparent=None):
-    """Write integers of shape (height, width) or (height, width, channels), of 1 to 16 bits."""
+
+def png(path, pixels, depth=8, palette=None, transparent=None, interlaced=False, kept=None):
+    """Write integers of shape (height, width) or (height, width, channels), of 1 to 16 bits.
+
+    ``kept``: how many bytes of the rows are written, by default all. Returns their number.
+    """
     pixels = np.asarray(pixels)
     pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
     height, width, channels = pixels.shape
     kind = 3 if palette is not None else {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    rows = pixels.reshape(height, -1)
-    if depth == 16:
-        rows = rows.astype(">u2").view(np.uint8)
-    elif depth < 8:
-        bits = np.unpackbits(rows.astype(np.uint8)[..., np.newaxis], axis=-1)[..., -depth:]
-        rows = np.packbits(bits.reshape(height, -1), axis=-1)
-    data = b"".join(b"\0" + row.astype(np.uint8).tobytes() for row in rows)
-    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))]
+    passes = _ADAM7 if interlaced else [(0, 0, 1, 1)]
+    passes = [pixels[top::down, left::across] for top, left, down, across in passes]
+    data = b"".join(_rows(part, depth) for part in passes if part.size)[:kept]
+    head = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, interlaced)
+    parts = [(b"IHDR", head)]
     if palette is not None:
         parts.append((b"PLTE", bytes(palette)))
     if transparent is not None:
@@ -30,6 +33,18 @@ def png(path, pixels, depth=8, palette=None, transparent=None):
         for name, body in parts
     )
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    return len(data)
+
+
+def _rows(pixels, depth):
+    """Return the bytes of a PNG's rows, before they are compressed."""
+    rows = pixels.reshape(len(pixels), -1)
+    if depth == 16:
+        rows = rows.astype(">u2").view(np.uint8)
+    elif depth < 8:
+        bits = np.unpackbits(rows.astype(np.uint8)[..., np.newaxis], axis=-1)[..., -depth:]
+        rows = np.packbits(bits.reshape(len(pixels), -1), axis=-1)
+    return b"".join(b"\0" + row.astype(np.uint8).tobytes() for row in rows)
 
 
 def tiff(

@@ -3,6 +3,7 @@
 import io
 import struct
 import warnings
+import zlib
 
 import numpy as np
 import PIL
@@ -234,6 +235,79 @@ def test_damaged_files_are_called_damaged_wherever_they_are_cut(tmp_path, suffix
             warnings.simplefilter("ignore")  # Pillow's own, of tags that are cut off
             with pytest.raises(ValueError, match="cannot be read as an image .* damaged or cut"):
                 read_image(tmp_path / f"a.{suffix}")
+
+
+def cut_anywhere(path, pixels, depth, **options):
+    """Write a PNG with all rows, then others that end too early, with right checksums."""
+    whole = odd_files.png(path, pixels, depth, **options)
+    yield None
+    for kept in (whole - 1, whole // 2, 1, 0):
+        odd_files.png(path, pixels, depth, kept=kept, **options)
+        yield kept
+
+
+DAMAGED = "cannot be read as an image .* damaged or cut off: fetch it again"
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("size", [(5, 7), (1, 1), (9, 3), (16, 8)])
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_a_png_whose_rows_end_too_early_is_damaged_whatever_its_checksums(
+    tmp_path, depth, size, interlaced
+):
+    numbers, path = RNG.integers(0, 2, size), tmp_path / "a.png"
+    for kept in cut_anywhere(path, numbers, depth, interlaced=interlaced):
+        if kept is None:
+            np.testing.assert_array_equal(mask(path, NUMBERS, "a.png").pixels, numbers)
+            continue
+        with pytest.raises(ValueError, match=DAMAGED):
+            mask(path, NUMBERS, "a.png")
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_so_is_one_with_several_channels(tmp_path, channels, interlaced):
+    pixels = RNG.integers(0, 256, (9, 6, channels), dtype=np.uint8)
+    pixels[..., 3:] = 255
+    if channels == 2:
+        pixels[..., 1] = 255
+    pixels[-1, :, : channels - (channels % 2 == 0)] = 0  # black, as rows are that are missing
+    for kept in cut_anywhere(tmp_path / "a.png", pixels, 8, interlaced=interlaced):
+        if kept is None:
+            colours = pixels[..., [0, 0, 0]] if channels == 2 else pixels[..., :3]
+            np.testing.assert_array_equal(read_image(tmp_path / "a.png"), colours)
+            continue
+        with pytest.raises(ValueError, match=DAMAGED):
+            read_image(tmp_path / "a.png")
+
+
+def test_a_png_that_is_damaged_inside_is_refused_wherever_that_is(tmp_path):
+    labels = np.repeat(np.arange(60) % 3, 80).reshape(60, 80)
+    path = tmp_path / "a.png"
+    odd_files.png(path, labels)
+    data = path.read_bytes()
+    start, end = data.index(b"IDAT") + 4, data.index(b"IEND") - 8
+    for place in range(start, end, 7):
+        for damage in (bytes([data[place] ^ 1]) + data[place + 1 :], bytes(len(data) - place)):
+            path.write_bytes(data[:place] + damage)
+            with pytest.raises(ValueError, match=DAMAGED):
+                mask(path, NUMBERS, "a.png")
+    path.write_bytes(data[: data.index(b"IEND") - 4])  # all pixels are there
+    np.testing.assert_array_equal(mask(path, NUMBERS, "a.png").pixels, labels)
+
+
+def test_pixels_of_a_png_in_many_chunks_are_put_together(tmp_path):
+    odd_files.png(tmp_path / "a.png", LABELS)
+    data = (tmp_path / "a.png").read_bytes()
+    start, end = data.index(b"IDAT") - 4, data.index(b"IEND") - 4
+    parts = [data[n : min(n + 3, end - 4)] for n in range(start + 8, end - 4, 3)]
+    chunks = b"".join(
+        struct.pack(">I", len(part)) + name + struct.pack(">I", zlib.crc32(name))
+        for part in [b"", *parts]
+        for name in [b"IDAT" + part]
+    )
+    (tmp_path / "a.png").write_bytes(data[:start] + chunks + data[end:])
+    np.testing.assert_array_equal(mask(tmp_path / "a.png", NUMBERS, "a.png").pixels, LABELS)
 
 
 # Transparency.
