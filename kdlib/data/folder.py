@@ -1,4 +1,4 @@
-"""Reading folders of images and masks, and writing them as the Dubai data set is laid out."""
+"""Reading folders of images and masks, and writing them so that they are read again."""
 
 import concurrent.futures
 import itertools
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kdlib.data._matching import list_pairs, same_names
+from kdlib.data._matching import SUFFIXES, is_hidden, list_pairs, same_names
 from kdlib.data.classes import DUBAI_PALETTE
 from kdlib.data.image_file import mask, picture
 from kdlib.data.imageset import ImageSet
@@ -168,13 +168,20 @@ def _refuse(folder, errors):
 def write_folder(image_set, folder):
     """Write images and masks as :func:`read_folder` reads them.
 
-    The masks are written without loss, the images as JPEG of high quality.
+    The masks are written without loss, the images as JPEG of high quality. Where the titles of all
+    images can be names of files, as after reading a folder of your own, they are: "images/7.jpg"
+    with "masks/7.png". Others are laid out as the Dubai data set.
 
     Parameters
     ----------
     image_set : ImageSet
     folder : path
         Made if it is missing; files of the same names are replaced.
+
+    Raises
+    ------
+    ValueError
+        If two images would have the same file.
 
     Examples
     --------
@@ -187,11 +194,36 @@ def write_folder(image_set, folder):
     >>> bool((again.labels[1] == city.labels[1]).all())
     True
     """
-    for index, (tile, part) in enumerate(zip(image_set.tile, image_set.part, strict=True)):
+    for index, (above, name) in enumerate(_files(image_set)):
         for kind, suffix, pixels in (
             ("images", ".jpg", image_set.images[index]),
             ("masks", ".png", image_set.palette.decode(image_set.labels[index])),
         ):
-            path = Path(folder) / f"Tile {tile}" / kind / f"image_part_{part:03d}{suffix}"
+            path = Path(folder) / above / kind / f"{name}{suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(path, quality=95)
+
+
+def _files(image_set):
+    """Return the file of each image: what stands above "images", and what below, without suffix."""
+    named = [("", _stem(title)) for title in image_set.titles or ()]
+    if named and ("", None) not in named and len(set(named)) == len(named):
+        return named
+    numbers = list(zip(image_set.tile.tolist(), image_set.part.tolist(), strict=True))
+    twice = sorted({each for each in numbers if numbers.count(each) > 1})
+    if twice:
+        raise ValueError(
+            f"tile {twice[0][0]} part {twice[0][1]} stands for {numbers.count(twice[0])} images, "
+            "and one file would replace the other. Give each image a part of its own within its "
+            "tile, or a title that can be the name of a file: dataclasses.replace(image_set, ...)."
+        )
+    return [(f"Tile {tile}", f"image_part_{part:03d}") for tile, part in numbers]
+
+
+def _stem(title):
+    """Return a title without the suffix of an image, or None if it can be no name of a file."""
+    path = Path(title)
+    path = path.with_suffix("") if path.suffix.lower() in SUFFIXES else path
+    if path.is_absolute() or not path.name or any(map(is_hidden, path.parts)):
+        return None
+    return path.as_posix()

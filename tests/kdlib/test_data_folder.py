@@ -1,5 +1,7 @@
 """Reading a folder of images and masks, and every way in which the folder can be wrong."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -45,6 +47,58 @@ def test_what_is_written_is_read_again(tmp_path):
         np.testing.assert_array_equal(one, other)
     for one, other in zip(again.images, city.images, strict=True):
         assert np.abs(one.astype(int) - other).mean() < 5  # JPEG
+
+
+def own_images(folder, names):
+    """Write smooth images, each of a brightness of its own, and masks; read them."""
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(names):
+        for kind in ("images", "masks"):
+            (folder / kind / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (12, 8), (20 * number, 255 - 20 * number, 9)).save(
+            folder / "images" / name
+        )
+        labels = rng.integers(0, 6, (8, 12))
+        Image.fromarray(PALETTE[labels]).save(folder / "masks" / name)
+    return read_folder(folder, "x", "x")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[f"{n}.png" for n in range(1, 12)], ["1.png", "a/2.png", "z.png", "a/v1.5 b.png", "b/2.png"]],
+)
+def test_images_of_ones_own_are_written_under_their_names_and_none_is_lost(tmp_path, names):
+    images = own_images(tmp_path / "mine", names)
+    write_folder(images, tmp_path / "written")
+    written = [path for path in (tmp_path / "written").rglob("*.*") if path.is_file()]
+    assert len(written) == 2 * len(names)
+    again = read_folder(tmp_path / "written", "x", "x")
+    assert again.titles == tuple(title.replace(".png", ".jpg") for title in images.titles)
+    np.testing.assert_array_equal(again.tile, images.tile)
+    np.testing.assert_array_equal(again.part, images.part)
+    for one, other in zip(again.labels, images.labels, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(again.images, images.images, strict=True):
+        assert np.abs(one.astype(int) - other).max() <= 3  # JPEG
+
+
+@pytest.mark.parametrize("title", ["/a.png", "../a.png", "b/../../a.png", ".a/b.png", "", "0.png"])
+def test_titles_that_can_be_no_names_are_not_written_to(tmp_path, title):
+    city = synthetic.city(n_images=2, size=32)
+    titled = dataclasses.replace(city, titles=("0.jpg", title))
+    write_folder(titled, tmp_path / "written")
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    parts = ("images/image_part_001.jpg", "images/image_part_002.jpg")
+    masks = ("masks/image_part_001.png", "masks/image_part_002.png")
+    assert written == {f"written/Tile 1/{name}" for name in (*parts, *masks)}
+
+
+def test_images_that_would_be_written_to_one_file_are_refused(tmp_path):
+    city = synthetic.city(n_images=3, size=32)
+    twice = dataclasses.replace(city, part=np.array([1, 2, 1]))
+    with pytest.raises(ValueError, match="tile 1 part 1 stands for 2 images"):
+        write_folder(twice, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_missing_folder(tmp_path):
