@@ -116,6 +116,26 @@ def test_a_mosaic_of_many_cut_outs_is_found_though_each_is_a_small_part_of_it(si
     assert len(found) > 0.9 * side**2
 
 
+@pytest.mark.parametrize("times", [2, 3, 4, 8])
+@pytest.mark.parametrize("top, left", [(0, 0), (1, 2), (13, 22)])
+def test_cut_outs_of_images_that_repeat_their_pixels_are_found(times, top, left):
+    enlarged = np.ones((times, times, 1), np.uint8)
+    images = [np.kron(image, enlarged) for image in photographs(5, (40, 50))]
+    images.append(images[2][top:, left : left + 30 * times])
+    assert shared_pixels(images) == {(2, 5)}
+
+
+def test_frames_and_drawings_that_repeat_their_pixels_are_no_cut_outs():
+    images = [np.pad(image, ((200, 0), (0, 200), (0, 0))) for image in photographs(4)]
+    rng = np.random.default_rng(0)
+    for _ in range(4):  # plans of rectangles, all of the same few colours
+        plan = np.zeros((300, 400, 3), np.uint8)
+        for top, left, height, width, shade in rng.integers(1, 250, (30, 5)):
+            plan[top : top + height, left : left + width] = 80 * (shade % 4)
+        images.append(plan)
+    assert shared_pixels(images) == set()
+
+
 def test_images_too_small_for_a_window_are_compared_as_a_whole():
     images = photographs(3, (6, 9))
     assert shared_pixels([*images, images[2]]) == {(2, 3)}
