@@ -15,6 +15,8 @@ LAYOUT = (
 """What every message about a folder without images advises."""
 
 _SYSTEM = {"__macosx", "__pycache__", "#recycle", "#snapshot", "$recycle.bin"}
+_SYSTEM |= {"recycler", "recycled", "~snapshot", "network trash folder", "temporary items"}
+_SYSTEM |= {f"found.{number:03d}" for number in range(1000)}  # what Windows saved of a bad disk
 _SYSTEM |= {"lost+found", "thumbs.db", "desktop.ini", "system volume information"}
 
 

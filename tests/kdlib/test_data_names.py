@@ -52,6 +52,13 @@ HIDDEN = [
     "north/._3",
     ".trash/a/b/c",
     "#recycle/1",
+    "RECYCLER/1",
+    "Recycled/deep/1",
+    "~snapshot/1",
+    "FOUND.000/1",
+    "found.012/1",
+    "Network Trash Folder/1",
+    "north/Temporary Items/1",
 ]
 
 
