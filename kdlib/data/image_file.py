@@ -102,8 +102,9 @@ def picture(path, title):
             else f"{title} has {layout}; expected unsigned ones, from 0 to 255."
         )
     with opened(path, title) as file:
-        _check_table(file, title)
+        # First this, which asks for the orientation: once a TIFF is decoded, it has none.
         pixels, alpha, orientation = _decoded(file, layout)
+        _check_table(file, title)
     transparent = alpha is not None and bool((alpha < 255).any())
     if transparent:
         alpha = alpha[..., np.newaxis].astype(np.uint16)

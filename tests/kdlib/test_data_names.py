@@ -10,6 +10,8 @@ from PIL import Image
 from kdlib import data
 from kdlib.data._integrity import root
 
+from . import odd_files
+
 PALETTE = data.Palette({"a": "red", "b": "blue"}, void="b")
 RNG = np.random.default_rng(0)
 
@@ -301,6 +303,26 @@ def test_a_turned_image_whose_mask_fits_both_ways_is_warned_of(tmp_path, size, o
     turned(mask, orientation)
     with pytest.warns(UserWarning, match="1 images are turned by EXIF data otherwise than their"):
         read(tmp_path)
+
+
+COLOUR_MAP = {320: RNG.integers(256, 65536, 768).tolist()}
+
+
+@pytest.mark.parametrize("tags", [{262: [1]}, {262: [3], **COLOUR_MAP}], ids=["grey", "colour map"])
+def test_a_tiff_is_turned_by_its_tag_and_its_mask_is_asked_about(tmp_path, tags):
+    for size, fits in (((8, 8), True), ((8, 12), False)):
+        image, _ = pair(tmp_path, "1", (".tif", ".png"), size)
+        stored = RNG.integers(0, 200, size).astype(np.uint8)
+        odd_files.tiff(image, stored, more={274: [6], **tags})
+        if fits:
+            with pytest.warns(UserWarning, match="1 images are turned by EXIF .*: images/1.tif"):
+                found = read(tmp_path).images[0]
+            shown = np.array(tags[320]).reshape(3, -1).T // 256 if 320 in tags else None
+            expected = np.stack([stored] * 3, axis=-1) if shown is None else shown[stored]
+            np.testing.assert_array_equal(found, np.rot90(expected, -1))
+        else:
+            with pytest.raises(ValueError, match="12 × 8 .*, its mask 8 × 12. The image is turned"):
+                read(tmp_path)
 
 
 def test_turned_images_that_leave_no_doubt_are_not_warned_of(tmp_path, recwarn):
