@@ -41,7 +41,11 @@ def layout_of(path, title):
             if file.format == "BMP":
                 _check_bmp(path, file.mode, title)
             if file.format != "PNG":
-                return Layout(1 if file.mode == "1" else 8, grey=file.mode in ("1", "L"))
+                lossy = {"JPEG": "JPEG", "MPO": "JPEG"}.get(file.format, "")
+                if file.format == "WEBP" and _is_lossy_webp(path):
+                    lossy = "WebP"
+                bits = 1 if file.mode == "1" else 8
+                return Layout(bits, grey=file.mode in ("1", "L"), lossy=lossy)
             raw = file.tile[0][3]  # Pillow's name for what is stored, such as "RGB;16B" or "L;2"
             bits = 1 if raw == "1" else int(raw.partition(";")[2].rstrip("B") or 8)
             return Layout(bits, grey=raw[0] in "1LI" and not raw.startswith("LA"))
@@ -113,6 +117,15 @@ def _unidentified(path):
         f"(it begins with {start!r}, as no JPEG, PNG, TIFF, BMP, WebP or GIF file does). If it is "
         "an image of another kind, save it as PNG."
     )
+
+
+def _is_lossy_webp(path):
+    """Tell which of WebP's two compressions the pixels have."""
+    data, place = path.read_bytes(), 12
+    while (name := data[place : place + 4]) not in (b"VP8 ", b"VP8L", b""):
+        size = int.from_bytes(data[place + 4 : place + 8], "little")
+        place += 8 + (16 if name == b"ANMF" else size + size % 2)  # a frame holds the pixels
+    return name == b"VP8 "
 
 
 def _check_bmp(path, mode, title):

@@ -11,12 +11,16 @@ class Refused(ValueError):
 
 
 class Layout(typing.NamedTuple):
-    """Bits a channel, the kind of its numbers, and for grey files what 0 means."""
+    """Bits a channel, the kind of its numbers, and for grey files what 0 means.
+
+    ``lossy`` names the compression if it changes values.
+    """
 
     bits: int
     numbers: str = NUMBERS[1]
     grey: bool = False
     white_is_zero: bool = False
+    lossy: str = ""
 
     @property
     def deep(self):

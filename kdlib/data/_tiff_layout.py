@@ -8,6 +8,7 @@ from kdlib.data._layout import NUMBERS, Layout, Refused, check_pages
 
 _TAG = ExifTags.Base
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3}  # bands, by TIFF's photometric interpretation
+_LOSSY = {6: "JPEG", 7: "JPEG", 50001: "WebP"}  # by TIFF's compression
 
 
 def tiff_pages(path):
@@ -68,20 +69,25 @@ def tiff_layout(pages, title):
     kind = tags.get(_TAG.PhotometricInterpretation, 0)
     bands = tags.get(_TAG.SamplesPerPixel, 1)
     _check_pieces(tags, title)
+    compression = tags.get(_TAG.Compression, 1)
     numbers = tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,))[0]
     layout = Layout(
         max(tags.get(_TAG.BitsPerSample, (1,))),
         NUMBERS.get(numbers, f"numbers of the kind {numbers}"),
         grey=kind in (0, 1) and bands == 1,
         white_is_zero=kind == 0,
+        lossy=_LOSSY.get(compression, ""),
     )
-    if tags.get(_TAG.Compression, 1) not in TiffImagePlugin.COMPRESSION_INFO:
+    if compression not in TiffImagePlugin.COMPRESSION_INFO:
         raise Refused(
             f"{title} is compressed in a way that Pillow cannot undo (TIFF's number "
-            f"{tags[_TAG.Compression]}). Save it with LZW or deflate."
+            f"{compression}). Save it with LZW or deflate."
         )
-    in_jpeg = tags.get(_TAG.Compression, 1) in (6, 7)
-    if kind == 6 and not in_jpeg and max(tags.get(TiffImagePlugin.YCBCRSUBSAMPLING, (1,))) > 1:
+    if (
+        kind == 6
+        and layout.lossy != "JPEG"
+        and max(tags.get(TiffImagePlugin.YCBCRSUBSAMPLING, (1,))) > 1
+    ):
         raise Refused(
             f"{title} stores its colours (YCbCr) more coarsely than its light, which is read in "
             "JPEG alone. Save it in red, green and blue."

@@ -121,8 +121,8 @@ def mask(path, palette, title):
     map), it holds whichever of both are classes. Pixels with an alpha below 255 are void.
 
     - ``FileNotFoundError``, ``ValueError`` as :func:`read_image`; also if a colour or a number is
-      no class, both readings of a grey mask are possible, or pixels are transparent and the palette
-      has no void class.
+      no class, numbers are compressed with loss, both readings of a grey mask are possible, or
+      pixels are transparent and the palette has no void class.
 
     >>> import tempfile
     >>> from PIL import Image
@@ -139,6 +139,12 @@ def mask(path, palette, title):
             f"{title} has {layout} in each channel. Save the mask with 8, in the "
             "colours of the palette, or with its class numbers as they are."
         )
+    if layout.lossy and _has_neighbours(palette):
+        raise Refused(
+            f"{title} holds class numbers, compressed with loss ({layout.lossy}): some have become "
+            "other numbers, which may be classes too. Export the mask anew, as PNG, from where it "
+            "was drawn: converting this file does not bring its numbers back."
+        )
     with opened(path, title) as file:
         if layout.deep:
             colours, alpha, orientation = _numbers(file, layout, title)
@@ -151,6 +157,12 @@ def mask(path, palette, title):
             readings = numbers if _beyond_table(file) else [colours, *numbers]
     opaque = [_opaque(reading, alpha, palette, title) for reading in readings]
     return Picture(_only_reading(opaque, palette, title), orientation)
+
+
+def _has_neighbours(palette):
+    """Tell whether classes are so near each other that a small error makes one of another."""
+    steps = np.abs(palette.colours[:, np.newaxis].astype(int) - palette.colours).max(axis=-1)
+    return bool((steps == 1).any())
 
 
 def _decoded(file, layout):

@@ -487,6 +487,73 @@ def test_deep_masks_of_colours_are_to_be_saved_in_colours(tmp_path):
     assert "in the colours of the palette" in said
 
 
+def rings():
+    """Draw rings of the classes 1 to 3, the edges of which a lossy compression smears."""
+    y, x = np.mgrid[:60, :80]
+    return 1 + (np.hypot(x - 40, y - 30) // 12).astype(np.uint8) % 3
+
+
+FEW = Palette({name: (number,) * 3 for number, name in enumerate("abcdef")})
+LOSSY = {
+    "a.jpg": {"quality": 95},
+    "mpo.jpg": {"format": "MPO", "save_all": True, "append_images": [Image.new("L", (3, 2))]},
+    "a.webp": {"quality": 95},
+    "clear.webp": {"quality": 95},
+    "profile.webp": {"quality": 95, "icc_profile": b"x" * 99},
+    "film.webp": {"quality": 95},
+    "a.tif": {"compression": "jpeg", "quality": 95},
+}
+
+
+def lossy(folder, name, pixels):
+    """Write a mask with loss."""
+    file = Image.fromarray(pixels)
+    if name == "clear.webp":
+        file = file.convert("RGBA")
+        file.putpixel((0, 0), (1, 1, 1, 0))
+    file.convert(file.mode if name != "a.webp" else "RGB").save(folder / name, **LOSSY[name])
+    if name == "film.webp":
+        as_film(folder / name, file.size)
+    return folder / name
+
+
+def as_film(path, size):
+    """Make a WebP file one of a single frame."""
+    size = b"".join((side - 1).to_bytes(3, "little") for side in size)
+    frame = bytes(6) + size + bytes(4) + path.read_bytes()[12:]
+    body = b"WEBPVP8X\x0a\0\0\0\x02\0\0\0" + size + b"ANIM\x06\0\0\0" + bytes(6)
+    body += b"ANMF" + struct.pack("<I", len(frame)) + frame
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+
+
+@pytest.mark.parametrize("name", LOSSY)
+def test_class_numbers_that_are_compressed_with_loss_are_refused(tmp_path, name):
+    said = refused(lossy(tmp_path, name, rings()), "with loss", "as PNG", read=read_mask(FEW))
+    assert ("(WebP)" if name.endswith("webp") else "(JPEG)") in said
+
+
+@pytest.mark.parametrize("name", LOSSY)
+def test_colours_that_are_compressed_with_loss_are_read_where_they_are_classes(tmp_path, name):
+    palette = Palette({"a": "black", "b": "white"}, void="b")
+    path = lossy(tmp_path, name, np.zeros((16, 16), np.uint8))
+    expected = np.zeros((16, 16))
+    expected[0, 0] = name == "clear.webp"
+    np.testing.assert_array_equal(mask(path, palette, name).pixels, expected)
+    with pytest.raises(ValueError, match="no class: .*A mask saved as JPEG"):
+        mask(lossy(tmp_path, name, 60 * rings()), palette, name)
+
+
+def test_class_numbers_in_webp_and_tiff_without_loss_are_read(tmp_path):
+    file = Image.fromarray(rings()).convert("RGB")
+    file.save(tmp_path / "a.webp", lossless=True)
+    file.save(tmp_path / "b.webp", lossless=True, icc_profile=b"x" * 99)
+    file.save(tmp_path / "c.tif", compression="tiff_lzw")
+    file.save(tmp_path / "d.webp", lossless=True)
+    as_film(tmp_path / "d.webp", file.size)
+    for path in sorted(tmp_path.iterdir()):
+        np.testing.assert_array_equal(mask(path, FEW, path.name).pixels, rings())
+
+
 # What a file lacks, or says of itself.
 
 
