@@ -7,6 +7,7 @@ from PIL import ExifTags, TiffImagePlugin
 from kdlib.data._layout import NUMBERS, Layout, Refused, check_pages
 
 _TAG = ExifTags.Base
+_SUBFILES, _DNG_VERSION = 330, 50706
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3}  # bands, by TIFF's photometric interpretation
 _LOSSY = {6: "JPEG", 7: "JPEG", 50001: "WebP"}  # by TIFF's compression
 
@@ -62,8 +63,13 @@ def tiff_layout(pages, title):
     - ``pages``: as :func:`tiff_pages` returns them.
     - ``title``: what messages call the file.
     """
-    check_pages(len(pages), title)
     tags = pages[0]
+    if _DNG_VERSION in tags or (tags.get(_TAG.NewSubfileType, 0) & 1 and _SUBFILES in tags):
+        raise Refused(
+            f"{title} is a raw photograph (such as DNG or NEF), of which only a preview can be "
+            "read. Develop it, and export it as TIFF, PNG or JPEG."
+        )
+    check_pages(len(pages), title)
     if _TAG.ImageWidth not in tags or _TAG.ImageLength not in tags:
         raise OSError("its size is missing")
     kind = tags.get(_TAG.PhotometricInterpretation, 0)

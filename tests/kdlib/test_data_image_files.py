@@ -208,6 +208,21 @@ def test_pages_that_go_round_in_a_circle_end(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), COLOURS)
 
 
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("tags", [{254: [1], 330: [0]}, {50706: [1]}, {254: [1], 50706: [1]}])
+def test_the_preview_of_a_raw_photograph_is_not_the_photograph(tmp_path, tags, order):
+    odd_files.tiff(tmp_path / "a.dng", COLOURS, more=tags, order=order)
+    refused(tmp_path / "a.dng", "raw photograph", "export it as TIFF, PNG or JPEG")
+    odd_files.tiff(tmp_path / "a.nef", COLOURS, more=tags, order=order, pages=2)
+    refused(tmp_path / "a.nef", "raw photograph")
+    refused(tmp_path / "a.nef", "raw photograph", read=read_mask(SHADES))
+
+
+def test_smaller_copies_behind_a_picture_do_not_make_it_raw(tmp_path):
+    odd_files.tiff(tmp_path / "a.tif", COLOURS, more={254: [0], 330: [0]})
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), COLOURS)
+
+
 def test_what_is_no_image_is_not_called_damaged(tmp_path):
     (tmp_path / "a.png").write_bytes(b"<html>not found</html>")
     refused(tmp_path / "a.png", "cannot be read as an image", "begins with b'<html>not found<")
