@@ -27,7 +27,7 @@ def layout_of(path, title):
       or bands beyond colours and alpha.
     """
     with _explained(path, title):
-        if pages := tiff_pages(path):
+        if pages := tiff_pages(path, title):
             return tiff_layout(pages, title)
         with path.open("rb") as stream, Image.open(stream) as file:
             if file.format not in _FORMATS:
@@ -86,12 +86,18 @@ def _explained(path, title):
         if getattr(error, "errno", None):  # the system's, such as a permission that is missing
             raise
         unknown = isinstance(error, UnidentifiedImageError)
-        cause = _unidentified(path) if unknown else _damaged(error)
+        cause = _unidentified(path) if unknown else _cause(error)
         raise Refused(f"{title} cannot be read as an image {cause}") from error
 
 
-def _damaged(reason):
-    return f"({reason}). It is damaged or cut off: fetch it again."
+def _cause(error):
+    """Tell a file that Pillow does not decode from one that is damaged."""
+    if str(error).startswith(("cannot handle", "unknown pixel mode", "unknown raw mode")):
+        return (
+            f"(Pillow: {error}). Save it as PNG, with 8 bits a channel; a mask of class numbers "
+            "with its numbers as they are."
+        )
+    return f"({error}). It is damaged or cut off: fetch it again."
 
 
 def _unidentified(path):
@@ -107,12 +113,7 @@ def _unidentified(path):
         try:
             reader(path).close()
         except _DAMAGE as error:
-            if str(error).startswith(("cannot handle", "unknown pixel mode")):
-                return (
-                    f"(Pillow: {error}). Save it as PNG, with 8 bits a channel; a mask of class "
-                    "numbers with its numbers as they are."
-                )
-            return _damaged(error)
+            return _cause(error)
     return (
         f"(it begins with {start!r}, as no JPEG, PNG, TIFF, BMP, WebP or GIF file does). If it is "
         "an image of another kind, save it as PNG."

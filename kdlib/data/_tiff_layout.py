@@ -1,8 +1,9 @@
 """How a TIFF file stores its pixels, by its tags."""
 
+import io
 import math
 
-from PIL import ExifTags, TiffImagePlugin
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from kdlib.data._layout import NUMBERS, Layout, Refused, check_pages
 
@@ -10,17 +11,24 @@ _TAG = ExifTags.Base
 _SUBFILES, _DNG_VERSION = 330, 50706
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3}  # bands, by TIFF's photometric interpretation
 _LOSSY = {6: "JPEG", 7: "JPEG", 50001: "WebP"}  # by TIFF's compression
+_OPTIONAL = (34925, 50000, 50001)  # LZMA, Zstandard, WebP
 
 
-def tiff_pages(path):
+def tiff_pages(path, title):
     """Return the tags of each page of a TIFF file, without previews; nothing for other files.
 
+    - ``title``: what messages call the file.
     - Returns list of dict of int to value, by the number of the tag.
     """
     with path.open("rb") as file:
         head = file.read(8)
         if head[:4] not in TiffImagePlugin.PREFIXES:
             return []
+        if head[:4] == b"MM\0\x2b":
+            raise Refused(
+                f"{title} is a BigTIFF with the larger byte of a number first, which Pillow does "
+                "not read. Save it as PNG, or as a plain TIFF."
+            )
         head += file.read(8) if 43 in head[2:4] else b""  # a BigTIFF
         tags, seen, pages = TiffImagePlugin.ImageFileDirectory_v2(head), set(), []
         while tags.next and tags.next not in seen:
@@ -57,11 +65,22 @@ def _check_pieces(tags, title):
         )
 
 
+def _can_undo(compression):
+    """Tell whether Pillow decodes a compression of TIFF: some builds lack the newer ones."""
+    name = TiffImagePlugin.COMPRESSION_INFO.get(compression)
+    if compression in _OPTIONAL and name:
+        try:  # there is no other way to ask
+            Image.new("RGB", (1, 1)).save(io.BytesIO(), "tiff", compression=name)
+        except OSError:
+            return False
+    return name is not None
+
+
 def tiff_layout(pages, title):
     """Return the layout that the tags of a TIFF file give, or refuse it.
 
     - ``pages``: as :func:`tiff_pages` returns them.
-    - ``title``: what messages call the file.
+    - ``title``: as there.
     """
     tags = pages[0]
     if _DNG_VERSION in tags or (tags.get(_TAG.NewSubfileType, 0) & 1 and _SUBFILES in tags):
@@ -84,10 +103,10 @@ def tiff_layout(pages, title):
         white_is_zero=kind == 0,
         lossy=_LOSSY.get(compression, ""),
     )
-    if compression not in TiffImagePlugin.COMPRESSION_INFO:
+    if not _can_undo(compression):
         raise Refused(
             f"{title} is compressed in a way that Pillow cannot undo (TIFF's number "
-            f"{compression}). Save it with LZW or deflate."
+            f"{compression}). Save it with LZW or deflate, or as PNG."
         )
     if (
         kind == 6

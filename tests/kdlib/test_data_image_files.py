@@ -223,6 +223,79 @@ def test_smaller_copies_behind_a_picture_do_not_make_it_raw(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), COLOURS)
 
 
+def big_tiff(path, order):
+    """Write COLOURS as a BigTIFF."""
+    data = COLOURS.tobytes()
+    tags = {256: [7], 257: [5], 258: [8] * 3, 259: [1], 262: [2], 273: [16], 277: [3], 278: [5]}
+    tags[279] = [len(data)]
+    entries = b"".join(
+        struct.pack(f"{order}HHQ", number, 3, len(values))
+        + struct.pack(f"{order}{len(values)}H", *values).ljust(8, b"\0")
+        for number, values in tags.items()
+    )
+    head = (b"II" if order == "<" else b"MM") + struct.pack(
+        f"{order}HHHQ", 43, 8, 0, 16 + len(data)
+    )
+    count = struct.pack(f"{order}Q", len(tags))
+    path.write_bytes(head + data + count + entries + bytes(8))
+
+
+def test_a_big_tiff_is_read_or_not_called_damaged(tmp_path):
+    big_tiff(tmp_path / "a.tif", "<")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), COLOURS)
+    big_tiff(tmp_path / "a.tif", ">")
+    refused(tmp_path / "a.tif", "a BigTIFF", "Save it as PNG, or as a plain TIFF")
+
+
+@pytest.mark.parametrize("number", [34925, 50000, 50001])
+def test_a_compression_that_this_pillow_lacks_is_named(tmp_path, monkeypatch, number):
+    save = Image.Image.save
+    name = PIL.TiffImagePlugin.COMPRESSION_INFO[number]
+
+    def lacking(self, *arguments, **options):
+        if options.get("compression") == name:
+            raise OSError("encoder error -2")
+        save(self, *arguments, **options)
+
+    monkeypatch.setattr(Image.Image, "save", lacking)
+    odd_files.tiff(tmp_path / "a.tif", COLOURS, more={259: [number]})
+    refused(tmp_path / "a.tif", "compressed in a way", str(number), "or as PNG")
+
+
+@pytest.mark.parametrize("name", ["lzma", "zstd", "webp"])
+def test_a_compression_that_this_pillow_has_is_undone(tmp_path, name):
+    try:
+        Image.fromarray(COLOURS).save(tmp_path / "a.tif", compression=name)
+    except OSError:
+        pytest.skip(f"this Pillow lacks {name}")
+    if name == "webp":
+        assert read_image(tmp_path / "a.tif").shape == COLOURS.shape
+    else:
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), COLOURS)
+
+
+REVERSED = np.array([int(f"{value:08b}"[::-1], 2) for value in range(256)], np.uint8)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("kind", [0, 1, 3])
+def test_bits_in_the_reverse_order_are_read_right_or_not_called_damaged(tmp_path, kind, bits):
+    levels = RNG.integers(0, 2**bits, (5, 8))
+    rows = np.unpackbits(levels.astype(np.uint8)[..., np.newaxis], axis=-1)[..., -bits:]
+    rows = REVERSED[np.packbits(rows.reshape(5, -1), axis=-1)]
+    colour_map = RNG.integers(256, 65536, (3, 2**bits))
+    more = {256: [8], 258: [bits], 266: [2]}
+    more |= {320: colour_map.ravel().tolist()} if kind == 3 else {}
+    odd_files.tiff(tmp_path / "a.tif", rows, photometric=kind, more=more)
+    if (kind, bits) in ((0, 8), (3, 1), (3, 2), (3, 4)):
+        refused(tmp_path / "a.tif", "Pillow: unknown raw mode", "Save it as PNG")
+        return
+    greys = levels * (255 // (2**bits - 1))
+    greys = 255 - greys if kind == 0 else greys
+    expected = colour_map.T[levels] // 256 if kind == 3 else np.stack([greys] * 3, axis=-1)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), expected)
+
+
 def test_what_is_no_image_is_not_called_damaged(tmp_path):
     (tmp_path / "a.png").write_bytes(b"<html>not found</html>")
     refused(tmp_path / "a.png", "cannot be read as an image", "begins with b'<html>not found<")
