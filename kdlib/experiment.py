@@ -187,8 +187,9 @@ def run(split, teacher, chosen=None, alpha=0.1, temperature=1.0, seed=0, verbose
     ValueError
         Before the first training: if teacher and student are no pair, the teacher has another
         number of classes than the palette of the patches or cannot take them, the patches have a
-        size that the U-Nets cannot take, alpha or temperature is out of its range, or no pixel of
-        the training or the test patches is labelled. Later: if a training diverges.
+        size that the U-Nets cannot take, alpha, temperature or verbose is out of its range, no
+        pixel of the training or the test patches is labelled, or the teacher returns NaN. Later: if
+        a training diverges.
 
     References
     ----------
@@ -206,6 +207,11 @@ def run(split, teacher, chosen=None, alpha=0.1, temperature=1.0, seed=0, verbose
     >>> found.report().splitlines()[0]
     'train: 24 patches of 6 images  validation: 4 patches of 1 images  test: 8 patches of 2 images'
     """
+    if verbose not in (0, 1, 2):
+        raise ValueError(
+            f"verbose is {verbose!r}; expected 0 for no progress, 1 for a bar for each student, or "
+            "2 for a line for each epoch."
+        )
     n_classes = len(split.train.palette)
     mode = "full" if chosen else runtime.mode()  # of the recipes that the mode chooses
     check(split, alpha, temperature)
@@ -218,12 +224,13 @@ def run(split, teacher, chosen=None, alpha=0.1, temperature=1.0, seed=0, verbose
     distiller.compile(chosen.optimizer(), jit_compile=runtime.jit_compile(), **options)
     _check_answer(teacher, "crops of the training", chosen.batches(split.train, seed)[0][0][:1])
     _check_answer(teacher, "test patches", split.test.images[:1] / np.float32(255))
+    models = {TEACHER: teacher, SCRATCH: scratch, DISTILLED: distilled}
+    matrices = {TEACHER: _matrix(TEACHER, teacher, split.test)}  # first: it may return NaN
     for name, model in ((SCRATCH, scratch), (DISTILLED, distiller)):
         bar = [TqdmCallback(chosen.epochs, verbose=0, desc=name)] if verbose == 1 else []
         lines = 2 if verbose == 2 else 0
         recipes.fit(model, split.train, chosen, seed, callbacks=bar, verbose=lines)
-    models = {TEACHER: teacher, SCRATCH: scratch, DISTILLED: distilled}
-    matrices = {name: _matrix(model, split.test) for name, model in models.items()}
+        matrices[name] = _matrix(name, models[name], split.test)
     return Experiment.of(split, models, matrices, mode)
 
 
@@ -295,8 +302,11 @@ def _file(folder, name):
     return Path(folder) / f"{name.replace(' ', '-')}.keras"
 
 
-def _matrix(model, patches):
-    predicted = metrics.predict_labels(model, patches)
+def _matrix(name, model, patches):
+    try:
+        predicted = metrics.predict_labels(model, patches)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
     palette = patches.palette
     return metrics.confusion_matrix(
         patches.labels, predicted, len(palette), void_class=palette.void
@@ -319,16 +329,23 @@ def _check_teacher(teacher, palette):
 def _check_answer(teacher, what, images):
     """Ask the teacher once, before any training: networks may take a single size of image."""
     try:
-        shape = tuple(teacher(images, training=False).shape)
+        answer = teacher(images, training=False)
     except (ValueError, TypeError, RuntimeError, OSError) as error:
         raise ValueError(
             f"the teacher cannot take the {what}, of shape {images.shape[1:]}: {error} Cut patches "
             "of the size that it takes, or build it for images of any size."
         ) from error
+    answer = only_output(answer)
+    shape = tuple(answer.shape)
     if shape[1:-1] != images.shape[1:-1]:
         raise ValueError(
             f"the teacher answers the {what}, of shape {images.shape[1:]}, with shape {shape[1:]}; "
             "expected an answer for each pixel."
+        )
+    if keras.ops.any(keras.ops.isnan(answer)):
+        raise ValueError(
+            f"the teacher returns NaN for the {what}: its training diverged. Train it anew at a "
+            "lower rate, or take another teacher."
         )
 
 

@@ -86,5 +86,8 @@ def _batches(model, patches, batch_size):
         # Called directly: predict would trace a graph for each model, and warn of so many.
         outputs = keras.ops.convert_to_numpy(only_output(model(inputs, training=False)))
         if np.isnan(outputs).any():
-            raise ValueError("the model returns NaN: its training diverged. Lower the rate.")
+            name = getattr(model, "name", type(model).__name__)  # exported files have none
+            raise ValueError(
+                f"the model {name!r} returns NaN: its training diverged. Lower the rate."
+            )
         yield outputs

@@ -206,6 +206,7 @@ def test_a_model_of_several_outputs_is_refused_even_if_they_have_one_shape(names
 
 
 def test_a_diverged_model_is_noticed(patches):
-    diverged = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Lambda(lambda x: x / 0)])
-    with pytest.raises(ValueError, match="returns NaN"):
+    layers = [keras.Input((16, 16, 3)), keras.layers.Lambda(lambda x: x / 0)]
+    diverged = keras.Sequential(layers, name="wild")
+    with pytest.raises(ValueError, match="the model 'wild' returns NaN: its training diverged"):
         metrics.predict_probabilities(diverged, SimpleNamespace(images=patches.images * 0))

@@ -235,6 +235,52 @@ def test_the_pair_is_checked_before_the_first_training(folder, never_trained):
         experiment.run(split, fixed)
 
 
+def test_a_teacher_that_returns_nan_is_refused_before_the_first_training(tmp_path, never_trained):
+    own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 9)
+    split = split_of(tmp_path)
+    image = keras.Input((None, None, 3))
+    last = keras.layers.Conv2D(4, 1, activation="softmax")
+    teacher = keras.Model(image, last(image), name="wise")
+    last.set_weights([np.full((1, 1, 3, 4), np.nan), np.zeros(4)])
+    with pytest.raises(ValueError, match="^the teacher returns NaN for the crops of the training"):
+        experiment.run(split, teacher)
+    # A logit of more than float32 holds, for one pixel of the last of two test patches.
+    for part in (split.train, split.test):
+        part.images[:] //= 2
+    split.test.images[-1, 0, 0] = 255
+    kernel = np.zeros((1, 1, 3, 4))
+    kernel[..., 0] = 2e38
+    last.set_weights([kernel, np.zeros(4)])
+    with pytest.raises(ValueError, match="^teacher: the model 'wise' returns NaN"):
+        experiment.run(split, teacher)
+
+
+def test_a_student_that_returns_nan_is_named(folder, monkeypatch):
+    def diverge(model, *given, **options):
+        assert model.name == "unet"  # the student from scratch; the other is never trained
+        model.set_weights([weight * np.nan for weight in model.get_weights()])
+
+    monkeypatch.setattr(recipes, "fit", diverge)
+    with pytest.raises(ValueError, match="^student from scratch: the model 'unet' returns NaN"):
+        experiment.run(split_of(folder), recipes.build("teacher", n_classes=4))
+
+
+def test_a_teacher_may_return_a_dictionary_of_one_array(folder, monkeypatch):
+    monkeypatch.setattr(recipes, "fit", lambda *given, **options: None)
+    split, image = split_of(folder), keras.Input((None, None, 3))
+    four = keras.layers.Conv2D(4, 1, activation="softmax")(image)
+    found = experiment.run(split, keras.Model(image, {"mask": four}), verbose=0)
+    expected = experiment.run(split, keras.Model(image, four), verbose=0)
+    np.testing.assert_array_equal(found.matrices["teacher"], expected.matrices["teacher"])
+
+
+@pytest.mark.parametrize("verbose", ["auto", 3, None])
+def test_another_verbose_is_refused(folder, never_trained, verbose):
+    teacher = recipes.build("teacher", n_classes=4)
+    with pytest.raises(ValueError, match=f"verbose is {verbose!r}; expected 0 for no progress, 1"):
+        experiment.run(split_of(folder), teacher, verbose=verbose)
+
+
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_parts_without_labelled_pixels_are_refused_before_training(folder, never_trained, part):
     split = split_of(folder)
