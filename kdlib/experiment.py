@@ -4,6 +4,7 @@ The student from scratch and the distilled student start from the same weights a
 crops in the same order. What differs is the teacher.
 """
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -81,7 +82,7 @@ class Experiment:
         """Write networks, palette and report to a folder, from which :func:`load` takes them.
 
         ``distilled-student.keras`` and the other networks carry the palette: ``kdlib predict
-        --model`` needs no more. The report is ``report.txt``.
+        --model`` needs no more. None keeps its optimizer. The report is ``report.txt``.
 
         Parameters
         ----------
@@ -91,7 +92,8 @@ class Experiment:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, model in self.models.items():
-            saved.save(model, _file(folder, name), self.palette)
+            with _without_optimizer(model):
+                saved.save(model, _file(folder, name), self.palette)
         facts = {
             "palette": json.loads(self.palette.to_json()),
             "models": list(self.models),
@@ -143,8 +145,8 @@ class Experiment:
     def _warnings(self):
         if self.mode == "smoke":
             yield "Smoke mode was on: it trains for a few steps, to show that everything works, and"
-            yield "its scores say nothing. Leave --quick out; in Python set KD_MODE=full before it"
-            yield "starts, or give recipes."
+            yield "its scores say nothing. In Python, set KD_MODE=full before it starts, or give"
+            yield "recipes; on the command line, leave --quick out."
         palette = self.palette
         for name, part in self.parts.items():
             absent = [palette.names[c] for c in palette.named if part["pixels"][c] == 0]
@@ -300,6 +302,20 @@ def load(folder):
 
 def _file(folder, name):
     return Path(folder) / f"{name.replace(' ', '-')}.keras"
+
+
+@contextlib.contextmanager
+def _without_optimizer(model):
+    """Lay aside what a network was compiled with: one that was distilled has nothing of it."""
+    if not model.compiled:
+        yield
+        return
+    optimizer = model.optimizer
+    model.compiled, model.optimizer = False, None
+    try:
+        yield
+    finally:
+        model.compiled, model.optimizer = True, optimizer
 
 
 def _matrix(name, model, patches):

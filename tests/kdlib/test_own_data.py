@@ -281,6 +281,23 @@ def test_another_verbose_is_refused(folder, never_trained, verbose):
         experiment.run(split_of(folder), teacher, verbose=verbose)
 
 
+def test_no_network_is_saved_with_its_optimizer(folder, tmp_path):
+    alone, distilled = (recipes.build("student", seed, n_classes=4) for seed in (1, 2))
+    recipes.compile_alone(alone, TINY)
+    counted = dict.fromkeys(("teacher", "student from scratch", "distilled student"), np.eye(4))
+    models = {"student from scratch": alone, "distilled student": distilled}
+    found = experiment.Experiment.of(split_of(folder), models, counted)
+    found.save(tmp_path / "found")
+    assert alone.compiled and alone.optimizer.built  # as before: it can be trained further
+    one, other = (tmp_path / "found" / f"{name.replace(' ', '-')}.keras" for name in models)
+    assert abs(one.stat().st_size - other.stat().st_size) < 100
+    for path, model in ((one, alone), (other, distilled)):
+        again = keras.models.load_model(path)
+        assert not again.compiled
+        for weight, wanted in zip(again.get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_array_equal(weight, wanted)
+
+
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_parts_without_labelled_pixels_are_refused_before_training(folder, never_trained, part):
     split = split_of(folder)
@@ -315,6 +332,7 @@ def test_nine_classes_and_no_void_from_folder_to_report(tmp_path, capsys):
     assert "train: 4 patches of 4 images  validation: 1 patches of 1 images" in report
     assert all(f"kind {number}" in report for number in range(9))
     assert "Smoke mode was on" in report and found.mode == "smoke"
+    assert "In Python, set KD_MODE=full before it starts, or give\nrecipes; on the comm" in report
     found.save(tmp_path / "found")
     again = experiment.load(tmp_path / "found")
     assert again.report() == report and again.palette.names == palette.names
