@@ -78,6 +78,14 @@ class Experiment:
             }
         return cls(split.test.palette, models, matrices, parts, mode)
 
+    def __repr__(self):
+        """Name the networks, the number of patches and the classes; :meth:`report` has scores."""
+        patches = ", ".join(f"{name} {part['patches']}" for name, part in self.parts.items())
+        return (
+            f"Experiment({', '.join(self.matrices)}; patches: {patches}; {len(self.palette)} "
+            f"classes: {', '.join(self.palette.names)}; mode: {self.mode})"
+        )
+
     def save(self, folder):
         """Write networks, palette and report to a folder, from which :func:`load` takes them.
 

@@ -93,6 +93,16 @@ class ImageSet:
         """Return the number of images."""
         return len(self.images)
 
+    def __repr__(self):
+        """Give name, number, sizes and classes, not the arrays."""
+        sizes = sorted({labels.shape for labels in self.labels})
+        ends = dict.fromkeys(sizes[:1] + sizes[-1:])  # one, if all images have the same size
+        pixels = " to ".join(f"{height} × {width}" for height, width in ends)
+        return (
+            f"ImageSet({self.name!r}: {len(self)} images of {pixels} pixels, {len(self.palette)} "
+            f"classes: {', '.join(self.palette.names)})"
+        )
+
     def title(self, index):
         """Name one image, as in "tile 3 part 7"."""
         if self.titles is not None:

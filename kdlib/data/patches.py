@@ -51,11 +51,28 @@ class Patches:
         """Return the number of patches."""
         return len(self.images)
 
+    def __repr__(self):
+        """Give number, size and classes, not the arrays."""
+        size = " × ".join(map(str, self.labels.shape[1:]))
+        return f"Patches({len(self)} of {size} pixels, {len(self.palette)} classes)"
+
     def take(self, indices):
-        """Give the patches at these indices (or where a boolean mask is true), as copies."""
+        """Give the patches at these indices (or where a boolean mask is true), as copies.
+
+        Raises
+        ------
+        IndexError
+            If there is no patch at one of them.
+        """
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         palette = values.pop("palette")
-        taken = {name: None if a is None else a[indices] for name, a in values.items()}
+        try:
+            taken = {name: None if a is None else a[indices] for name, a in values.items()}
+        except IndexError as error:
+            raise IndexError(
+                f"{len(self)} patches are here; expected whole numbers below that, or as many "
+                f"booleans: {error}."
+            ) from error
         return Patches(**taken, palette=palette)
 
 

@@ -104,6 +104,24 @@ def test_join_needs_every_patch():
         data.join(patches.labels, patches, 3)
 
 
+@pytest.mark.parametrize("wanted", [range(7), [6], [-7], np.array([True] * 7)])
+def test_patches_that_are_not_there(wanted):
+    patches = data.cut(image_set([(8, 12)]), size=4)
+    with pytest.raises(IndexError, match="^6 patches are here; expected whole numbers below that"):
+        patches.take(wanted)
+
+
+def test_images_and_patches_are_shown_in_a_line():
+    names = "Building, Land, Road, Vegetation, Water, Unlabeled"
+    images = image_set([(8, 12), (16, 4), (8, 4)])
+    assert repr(images) == (
+        f"ImageSet('test': 3 images of 8 × 4 to 16 × 4 pixels, 6 classes: {names})"
+    )
+    same = image_set([(8, 12)] * 2)
+    assert repr(same) == f"ImageSet('test': 2 images of 8 × 12 pixels, 6 classes: {names})"
+    assert repr(data.cut(same, size=4)) == "Patches(12 of 4 × 4 pixels, 6 classes)"
+
+
 def test_an_image_smaller_than_a_patch():
     images = image_set([(8, 8), (8, 3)], tiles=[1, 1], parts=[4, 5])
     with pytest.raises(ValueError, match="tile 1 part 5: 8 × 3 pixels hold no patch of 4 × 4"):

@@ -298,6 +298,15 @@ def test_no_network_is_saved_with_its_optimizer(folder, tmp_path):
             np.testing.assert_array_equal(weight, wanted)
 
 
+def test_an_experiment_is_shown_in_a_line(tmp_path):
+    own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 9)
+    counted = dict.fromkeys(("teacher", "distilled student"), np.eye(4))
+    assert repr(experiment.Experiment.of(split_of(tmp_path), {}, counted, "smoke")) == (
+        "Experiment(teacher, distilled student; patches: train 6, validation 1, test 2; 4 classes: "
+        "field, forest, river, not labelled; mode: smoke)"
+    )
+
+
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_parts_without_labelled_pixels_are_refused_before_training(folder, never_trained, part):
     split = split_of(folder)
