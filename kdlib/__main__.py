@@ -35,6 +35,11 @@ def _distil(options):
     from kdlib import data, experiment, recipes, saved
     from kdlib._files import ready
 
+    if not options.folder.is_dir():
+        raise FileNotFoundError(
+            f"{options.folder} is no folder; expected one that holds images/, masks/ and "
+            "palette.json."
+        )
     colours = options.palette or options.folder / "palette.json"
     if not colours.is_file():
         example = json.dumps({"classes": {"field": "#7CB342", "none": "#000000"}, "void": "none"})
@@ -71,13 +76,19 @@ def _export(options):
     if chosen is None:
         raise ValueError(f"{options.file} has another suffix than {' or '.join(formats)}.")
     network = saved.load_network(options.model)
-    if network.output_shape[-1] == 1:
+    shape = getattr(network, "output_shape", None)  # not known of every subclass
+    if isinstance(shape, tuple) and shape[-1] == 1:
         print("The network gives one number a pixel; its file gives two, the logits of no and yes.")
         network = network_ends.class_logits(network)
     pixels = [picture(path, str(path)).pixels for path in options.images]
     patches = data.cut(data.ImageSet.unlabelled(pixels, map(str, options.images)), options.size)
     calibration = None
     if chosen == "litert-int8":
+        if len(patches) < 2:
+            raise ValueError(
+                "litert-int8 needs two patches or more: half to calibrate on, half to compare on; "
+                "one came. Give more images, or a smaller --size."
+            )
         calibration, patches = (patches.take(slice(first, None, 2)) for first in (0, 1))
     checked = export.write(network, options.file, chosen, patches, calibration)
     print(
@@ -105,7 +116,10 @@ def _tune(arguments):
 def _parser():
     parser = commands.parser("kdlib", "Distil networks, and use them.")
     choice = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    each = {name: choice.add_parser(name, help=text) for name, text in COMMANDS.items()}
+    each = {
+        name: commands.with_version(choice.add_parser(name, help=text))
+        for name, text in COMMANDS.items()
+    }
     _add_options_of_distil(each["distil"].add_argument)
     _add_options_of_export(each["export"].add_argument)
     return parser

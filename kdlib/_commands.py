@@ -14,9 +14,13 @@ def parser(name, description):
     >>> parser("python -m kdbook.study", "Run the recorded experiments.").prog
     'python -m kdbook.study'
     """
-    made = argparse.ArgumentParser(prog=name, description=description)
-    made.add_argument("--version", action="version", version=f"kdlib {kdlib.__version__}")
-    return made
+    return with_version(argparse.ArgumentParser(prog=name, description=description))
+
+
+def with_version(parser):
+    """Return a parser, or that of a subcommand, which now knows ``--version``."""
+    parser.add_argument("--version", action="version", version=f"kdlib {kdlib.__version__}")
+    return parser
 
 
 def status_of(act, options, stopped="stopped; what is done stays. The same command goes on."):

@@ -409,3 +409,53 @@ def test_the_command_writes_a_file_of_ones_own_network(tmp_path, capsys):
     assert "another suffix than .onnx or .tflite" in capsys.readouterr().err
     with pytest.raises(ValueError, match="gives one number a pixel"):
         export.write(own, tmp_path / "own.onnx", "onnx", SMALL)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Subclassed(keras.Model):
+    """A network whose output shape is not known from outside."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.last = keras.layers.Conv2D(3, 1, activation="softmax")
+
+    def call(self, images):
+        return self.last(images)
+
+
+@pytest.fixture
+def roof(tmp_path):
+    """Return the path of an image that holds one patch of 64 × 64."""
+    pixels = data.synthetic.city(n_images=1, size=64).images[0]
+    Image.fromarray(pixels).save(tmp_path / "roof.png")
+    return str(tmp_path / "roof.png")
+
+
+@pytest.mark.tensorflow
+def test_the_command_writes_a_file_of_a_subclassed_network(roof, tmp_path, capsys):
+    pytest.importorskip("ai_edge_litert")
+    own, file = Subclassed(), str(tmp_path / "own.tflite")
+    x = np.random.default_rng(0).random((1, 64, 64, 3), dtype="float32")
+    expected = keras.ops.convert_to_numpy(own(x))
+    own.save(tmp_path / "own.keras")
+    assert console(["export", str(tmp_path / "own.keras"), file, roof, "--size", "64"]) == 0
+    assert "on 1 patches 100.00% of the pixels" in capsys.readouterr().out
+    np.testing.assert_allclose(inference.load(file)(x), expected, atol=1e-5)
+
+
+def test_one_patch_is_not_enough_for_integers(roof, tmp_path, capsys):
+    kdlib.save(network(2, size=64), tmp_path / "own.keras")
+    files = [str(tmp_path / name) for name in ("own.keras", "own.tflite")]
+    assert console(["export", *files, roof, "--format", "litert-int8", "--size", "64"]) == 1
+    said = "litert-int8 needs two patches or more: half to calibrate on, half to compare on; one"
+    assert f"error: {said} came." in capsys.readouterr().err
+
+
+@pytest.mark.tensorflow
+def test_of_a_network_of_two_outputs_the_command_says_what_to_do(roof, tmp_path, capsys):
+    image = keras.Input((None, None, 3))
+    heads = {name: keras.layers.Conv2D(3, 1)(image) for name in ("mask", "edge")}
+    keras.Model(image, heads).save(tmp_path / "own.keras")
+    files = [str(tmp_path / name) for name in ("own.keras", "own.tflite")]
+    assert console(["export", *files, roof, "--size", "64"]) == 1
+    assert "expected one array of shape" in capsys.readouterr().err

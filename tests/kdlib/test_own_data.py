@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import kdlib
 from kdlib import data, experiment, recipes, saved
 from kdlib.__main__ import _parser as command_line
 from kdlib.__main__ import main as console
@@ -365,6 +366,9 @@ def test_the_command_goes_from_a_folder_to_networks_and_report(
     mine, out = tmp_path / "mine", tmp_path / "out"
     own_images.write(mine, own_images.MEADOW, [(64, 64)] * 6, suffixes=(".png",))
     command = ["distil", str(mine), "--out", str(out), "--size", "64", "--quick"]
+    nowhere = str(tmp_path / "nowhere")
+    assert console(["distil", nowhere]) == 1
+    assert f"error: {nowhere} is no folder; expected one that holds" in capsys.readouterr().err
     assert console(command) == 1
     assert "palette.json is missing. Name there the classes" in capsys.readouterr().err
     (mine / "palette.json").write_text(own_images.MEADOW.to_json())
@@ -435,6 +439,13 @@ def test_the_command_has_the_defaults_of_the_function():
     defaults = inspect.signature(experiment.run).parameters
     for name in ("alpha", "temperature", "seed"):
         assert options[name] == defaults[name].default, name
+
+
+@pytest.mark.parametrize("command", [[], ["distil"], ["export"], ["predict"], ["tune"]])
+def test_every_command_has_a_version(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        console([*command, "--version"])
+    assert stopped.value.code == 0 and capsys.readouterr().out == f"kdlib {kdlib.__version__}\n"
 
 
 @pytest.mark.parametrize("wrong", [["--size", "100"], ["--seed", "-1"], ["--size", "big"]])
