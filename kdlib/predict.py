@@ -6,6 +6,7 @@ over it. ``python -m kdlib.predict`` is the same command.
 """
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from PIL import Image, PngImagePlugin
 import kdlib  # whose rooms come when they are used: to say --help needs none
 from kdlib import _commands as commands
 from kdlib import models
-from kdlib._files import whole
+from kdlib._files import ready, whole
 
 _MARK = "kdlib.predict"
 """What the files that are written here call their software."""
@@ -51,6 +52,8 @@ def _act(options):
     """Do image by image what the command line asks for; return 1 if one could not be done."""
     from kdlib import runtime  # noqa: F401 first: it keeps TensorFlow quiet while it is imported
 
+    if options.out is not None:
+        _check_folder(options.out)
     network, how = _network(options)
     results = [path for path in options.images if _is_result(path)]
     if results:
@@ -59,9 +62,10 @@ def _act(options):
             f"{len(results)} files are left out, masks and overlays of an earlier run: {listed}",
             file=sys.stderr,
         )
-    failed, written = 0, set()
+    failed, written, named = 0, set(), set()
     for path in (path for path in options.images if path not in results):
         try:
+            _check_first(path, named)
             given = path, options.out, options.force, options.quiet, written
             print(predict(network, *given, **how))
         except (ValueError, OSError, MemoryError) as error:
@@ -105,6 +109,8 @@ def predict(network, path, out=None, force=False, quiet=True, written=None, pale
         If the image cannot be read, or is a mask or an overlay that this function wrote.
     FileExistsError
         If a result is there already.
+    NotADirectoryError
+        If ``out``, or a folder above it, is a file.
 
     Examples
     --------
@@ -121,14 +127,15 @@ def predict(network, path, out=None, force=False, quiet=True, written=None, pale
     path, written = Path(path), set() if written is None else written
     folder = path.parent if out is None else Path(out)
     mask, overlay = (folder / f"{path.stem}_{kind}.png" for kind in ("mask", "overlay"))
-    # Before the work, and before the folder is made for nothing.
+    # All before the work, and most before the folder is made for nothing.
     if _is_result(path):
         raise ValueError(f"{path} is a mask or an overlay of an earlier run; give the photograph.")
     image, _, transparent = kdlib.data.image_file.picture(path, str(path))
     _check_free((mask, overlay), path, force, written)
+    _check_folder(folder)
+    ready(folder)
     palette = palette or kdlib.data.DUBAI_PALETTE
     labels = tiles.segment(network, image, progress=not quiet, **tiling)
-    folder.mkdir(parents=True, exist_ok=True)
     coloured = tiles.overlay(image, labels, colours=palette.colours)
     _save({mask: palette.decode(labels), overlay: coloured})
     written |= {mask.resolve(), overlay.resolve()}
@@ -160,6 +167,7 @@ def _network(options):
             f"{options.model} takes inputs of shape {shape}; expected images, (batch, height, "
             "width, 3)."
         )
+    network_ends.only_output(getattr(network, "outputs", [None]))
     answer = getattr(network, "output_shape", None)
     if not isinstance(answer, tuple) or answer[-1] == 1:  # else the largest number decides
         network = network_ends.class_logits(network)
@@ -172,6 +180,23 @@ def _network(options):
         margin = min([512, *fixed]) // 4 // grid * grid
     tile = max(512, 2 * margin + 256) // grid * grid
     return network, {"palette": palette, "grid": grid, "margin": margin, "tile": tile}
+
+
+def _check_folder(folder):
+    """Refuse a file in the place of a folder, or of one above it."""
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise NotADirectoryError(
+                f"{place} is a file, expected a folder for the results. Name another with --out."
+            )
+
+
+def _check_first(path, named):
+    """Refuse an image that was named before; ``named`` is added to."""
+    place = os.path.abspath(path)  # a link has a name of its own, and results of its own
+    if place in named:
+        raise ValueError(f"{path} was named twice; expected each image once. It is done once.")
+    named.add(place)
 
 
 def _check_free(results, path, force, written):

@@ -151,12 +151,42 @@ def test_two_images_of_one_name_do_not_replace_each_other(image, tmp_path, capsy
     assert read(out / "park_mask.png").shape == image.shape
 
 
-def test_a_place_that_cannot_be_written_to(image, tmp_path, capsys):
+def test_an_image_that_is_named_twice_is_done_once(image, tmp_path, capsys):
+    path = str(tmp_path / "park.png")
+    again = os.path.join(tmp_path, "..", tmp_path.name, "park.png")
+    assert predict.main([path, again, "--quiet", "--network", "student-scratch", "--force"]) == 1
+    said = capsys.readouterr()
+    assert said.out.count("park.png, 64 × 50") == 1
+    assert f"error: {again} was named twice; expected each image once." in said.err
+    assert "1 of 2 images failed." in said.err
+
+
+@pytest.mark.parametrize("out", ["file", "file/masks"])
+def test_a_file_in_the_place_of_the_folder_is_found_before_the_work(
+    out, image, tmp_path, monkeypatch, capsys
+):
     (tmp_path / "file").touch()
-    arguments = [str(tmp_path / "park.png"), "--quiet", "--out", str(tmp_path / "file")]
-    assert predict.main(arguments) == 1
-    said = capsys.readouterr().err  # what the system says differs from one to another
-    assert "park.png: " in said and str(tmp_path / "file") in said
+    monkeypatch.setattr(tiles, "segment", lambda *given, **how: pytest.fail("segmented"))
+    file = tmp_path / "file"
+    assert predict.main([str(tmp_path / "park.png"), "--out", str(tmp_path / out)]) == 1
+    said = capsys.readouterr().err
+    assert said == (
+        f"error: {file} is a file, expected a folder for the results. Name another with --out.\n"
+    )
+    with pytest.raises(NotADirectoryError, match="is a file, expected a folder"):
+        predict.predict(None, tmp_path / "park.png", tmp_path / out)
+
+
+def test_a_folder_that_cannot_be_written_to_is_found_before_the_work(
+    image, tmp_path, monkeypatch, capsys
+):
+    def ready(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(predict, "ready", ready)
+    monkeypatch.setattr(tiles, "segment", lambda *given, **how: pytest.fail("segmented"))
+    assert predict.main([str(tmp_path / "park.png"), "--quiet"]) == 1
+    assert f"park.png: Permission denied: {tmp_path}" in capsys.readouterr().err
 
 
 def test_a_disk_that_is_full_leaves_nothing_behind(image, tmp_path, monkeypatch, capsys):
@@ -272,11 +302,15 @@ def test_what_is_wrong_with_ones_own_network_is_said(red, tmp_path, capsys):
     three = data.Palette({"ground": "black", "roof": "blue", "road": "red"})
     (tmp_path / "three.json").write_text(three.to_json())
     (tmp_path / "text.keras").write_text("no network")
+    image = keras.Input((None, None, 3))
+    heads = {name: keras.layers.Conv2D(2, 1)(image) for name in ("mask", "edge")}
+    keras.Model(image, heads).save(tmp_path / "heads.keras")
     for arguments, words in {
         "bare.keras": "bare.keras says nothing of classes and colours",
         "text.keras": "text.keras",
         "nowhere.keras": "nowhere.keras is missing",
         "4.keras --palette three.json": "takes inputs of shape (None, 4); expected images",
+        "heads.keras --palette three.json": "returns 2 arrays; expected one. Make a keras.Model",
         "two.keras --palette three.json": "has 2 outputs a pixel, the palette 3 classes",
     }.items():
         model, *rest = arguments.split()
