@@ -528,9 +528,10 @@ def test_the_page_runs_as_it_stands(tmp_path, monkeypatch, capsys, eager):
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
     assert len(blocks) == 6
     monkeypatch.chdir(tmp_path)
-    own_images.write(tmp_path / "my-images", own_images.MEADOW, SIZES)
+    own_images.write(tmp_path / "my-images", own_images.MEADOW, SIZES[:7])  # one test patch
     names = {}
     for block in blocks:
+        names.pop("metrics", None)  # of the block on seeds, which a reader may pass over
         exec(compile(block, str(PAGE), "exec"), names)
     assert (tmp_path / "found" / "distilled-student.keras").exists()
     stored = re.search(r"^```json\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S).group(1)
