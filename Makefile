@@ -123,7 +123,7 @@ lock: $(UV) ## resolve requirements/direct.in anew into lock.txt
 		requirements/direct.in --output-file requirements/lock.txt
 
 clean: ## remove what was built, and the environments
-	rm -rf _build $(VENV) .venv-colab .venv-mutation .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf _build build dist $(VENV) .venv-colab .venv-mutation .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment is made anew when the lock changes, and only then. --no-deps, since the lock is

@@ -4,8 +4,10 @@ import importlib
 import inspect
 import pkgutil
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -33,13 +35,18 @@ def run(*command):
     return done.stdout + done.stderr if done.returncode else ""
 
 
-def tracked():
-    """Return the files that git tracks, or all of them where this is no clone."""
+def all_tracked():
+    """Return the files that git tracks; skip the test where this is no clone."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("not a git clone")
     paths = [ROOT / name for name in listed.stdout.split("\0") if name]
-    return [path for path in paths if path.suffix in TEXT and path.is_file()]
+    return [path for path in paths if path.is_file()]
+
+
+def tracked():
+    """Return the files of text among them."""
+    return [path for path in all_tracked() if path.suffix in TEXT]
 
 
 def test_ruff_finds_nothing():
@@ -80,6 +87,37 @@ def test_workflows_build_and_test_through_make():
 def test_paths_of_tests_that_are_named_exist(name):
     named = re.findall(r"\btests/[\w/.]*\w", (ROOT / name).read_text(encoding="utf-8"))
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_source_distribution_has_what_its_readme_speaks_of(tmp_path):
+    """Built of a copy, for building leaves its files behind."""
+    for path in all_tracked():
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    program = "from setuptools import build_meta; build_meta.build_sdist('dist')"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0 and "deprecated" not in said, said[-3000:]
+    with tarfile.open(next((tmp_path / "dist").iterdir())) as archive:
+        members = {name.partition("/")[2]: name for name in archive.getnames()}
+        metadata = archive.extractfile(members["PKG-INFO"]).read().decode().splitlines()
+    named = {"Makefile", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "README.md"}
+    assert named | {"LICENSE", "LICENSE-TEXT", "pyproject.toml"} <= set(members)
+    assert "License-Expression: MIT" in metadata
+    assert "License-File: LICENSE-TEXT" in metadata
+
+
+def test_what_a_build_leaves_is_ignored_and_cleaned():
+    """Modules that stay in build/ get into the next wheel."""
+    all_tracked()
+    for name in ("build", "dist"):
+        path = f"{name}/lib/kdlib/old.py"
+        assert subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT).returncode == 0, path
+    recipe = re.search(r"^clean:.*\n\trm -rf (.*)$", (ROOT / "Makefile").read_text(), re.M)
+    assert {"build", "dist", "_build"} <= set(recipe.group(1).split())
 
 
 def test_no_file_names_a_folder_of_somebodys_machine():
