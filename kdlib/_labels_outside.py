@@ -6,7 +6,10 @@ So it is said of a sample weight that is no number.
 import re
 
 import keras
+import numpy as np
 from keras import ops
+
+from kdlib._labels import in_32_bits
 
 WRONG = ("nothing", "label", "weight")
 """What can be wrong with a batch."""
@@ -31,7 +34,9 @@ def refusal(wrong, label, classes, exclusive, shares=False):
         )
     wanted = f"0 to {classes - 1}, or shares that sum to 1" if exclusive else "0 to 1"
     remedy = "Give what has no class the weight 0, or name it as ignore_class in compile."
-    return "a label is", label, f"and no class; expected {wanted}. {remedy}"
+    cut = isinstance(label, (float, np.floating)) and label >= 2**31  # by in_32_bits
+    beyond = " (it stands for any number that does not fit into 32 bits)" if cut else ""
+    return "a label is", label, f"and no class{beyond}; expected {wanted}. {remedy}"
 
 
 class Outside(keras.metrics.Metric):
@@ -72,10 +77,15 @@ def said_plainly(step):
 def watched(model, step):
     """Return a compiled step that raises, once it has run, if a label in it was no class.
 
-    On JAX, where variables are empty while a step runs, an error leaves them as they were.
+    On JAX, where variables are empty while a step runs, an error leaves them as they were. There
+    the batches pass :func:`kdlib._labels.in_32_bits` too, before JAX cuts them. (Not on a GPU,
+    where Keras has moved them there before: cast labels of 64 bits yourself.)
     """
 
     def with_watch(*given):
+        if keras.backend.backend() == "jax":
+            state, batches = given
+            given = state, map(_in_32_bits, batches)
         try:
             result, found = step(*given), model.labels_outside.found
         except Exception:
@@ -96,6 +106,12 @@ def watched(model, step):
         return result
 
     return with_watch
+
+
+def _in_32_bits(batch):
+    """Return a batch of (inputs, labels, weights), whose labels JAX leaves as they are."""
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+    return x, keras.tree.map_structure(in_32_bits, y), weight
 
 
 def _put_back(model, state):

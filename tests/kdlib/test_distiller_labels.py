@@ -100,6 +100,33 @@ class OneBatch(keras.utils.PyDataset):
         return self.batch
 
 
+def one_batch(*batch):
+    yield batch
+
+
+@EACH_WAY
+@pytest.mark.parametrize(
+    "served", [OneBatch, one_batch, "tf.data"], ids=["PyDataset", "generator", "tf.data"]
+)
+def test_so_they_stay_where_they_come_in_batches(way, served):
+    if served == "tf.data":
+        tensorflow = pytest.importorskip("tensorflow")
+
+        def served(*batch):
+            return tensorflow.data.Dataset.from_tensors(batch)
+
+    model = distiller(**way)
+    x, y, weight = batch(1, "int64")
+    for label in (np.array(np.nan).astype("int64"), 2**32, -(2**32)):
+        y[0, 1, 2] = label
+        for step in (model.evaluate, model.fit):
+            with pytest.raises(Exception, match="a label is"):
+                step(served(x, y), verbose=0)
+    expected = model.evaluate(x, y, sample_weight=weight, verbose=0)
+    found = model.evaluate(served(x, y, weight), verbose=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 @EACH_WAY
 @pytest.mark.parametrize("number", [np.nan, np.inf])
 def test_a_weight_in_a_data_set_that_is_no_number_is_an_error_and_spoils_no_student(way, number):
