@@ -6,9 +6,11 @@ input would be trained on in silence.
 
 import keras
 
+from kdlib._ends import end_of
 from kdlib._labels import check_arrays, in_32_bits, may_hold_labels, of_output, prepared
 from kdlib._labels_outside import Outside, refusal, said_plainly, watched
 from kdlib._loss_arguments import is_keras
+from kdlib._metric_arguments import check_metric
 from kdlib._settings import is_traced
 from kdlib.losses import LabelCrossEntropy
 
@@ -124,9 +126,19 @@ class CheckedModel(keras.Model):
         if metrics is not None and not metrics.built and (y is not None or may_hold_labels(x)):
             self._start_anew()
 
+    def _metrics_given(self):
+        return keras.tree.flatten(getattr(self, "_compile_options", {}).get("metrics") or [])
+
     def _metrics_by_name(self):
-        metrics = keras.tree.flatten(getattr(self, "_compile_options", {}).get("metrics"))
-        return [repr(each) for each in metrics if isinstance(each, str)]
+        return [repr(each) for each in self._metrics_given() if isinstance(each, str)]
+
+    def _output_names(self):
+        """Return the name of the output that is distilled; all, if none was chosen; or None."""
+        chosen = self._reading["student"]["output_name"]
+        return [chosen] if chosen is not None else getattr(self.student, "output_names", None)
+
+    def _gives_probabilities(self):
+        return end_of(self.student, **self._reading["student"])[1].kind in ("softmax", "sigmoid")
 
     def _one_of_many(self):
         return self.exclusive or self.classes == 1
@@ -203,6 +215,9 @@ class CheckedModel(keras.Model):
                 f"{type(self.student_loss_fn).__name__}, takes a number for each class, as one-hot "
                 "labels have. Leave it out: the default takes both."
             )
+        if y is not None and found is not None and self.classes > 1:
+            for metric in self._metrics_given():
+                check_metric(metric, shares, self._gives_probabilities)
         several = not self.exclusive and self.classes > 1
         ours = y is not None and isinstance(self.student_loss_fn, LabelCrossEntropy)
         if ours and (found is None or (several and not shares)):

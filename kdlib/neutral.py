@@ -15,6 +15,7 @@ from kdlib._arguments import is_number
 from kdlib._checked_model import CheckedModel
 from kdlib._labels import per_pixel, unmasked
 from kdlib._loss_arguments import as_loss, computes_in_float16, scaled
+from kdlib._metric_arguments import of_one_output
 from kdlib._pairs import check_pair, not_seen
 from kdlib._settings import Setting
 from kdlib._tensors import as_float
@@ -114,7 +115,7 @@ class NeutralDistiller(CheckedModel):
             Trains the student.
         metrics : list, optional
             Compare the labels with the student's outputs. They see the sample weights, so that
-            void pixels do not count.
+            void pixels do not count. Those of Keras are checked against the form of the labels.
         student_loss_fn : keras.losses.Loss or callable, optional
             ``(labels, student_logits)``; :class:`kdlib.losses.LabelCrossEntropy` by default.
         distillation_loss_fn : keras.losses.Loss or callable, optional
@@ -148,6 +149,7 @@ class NeutralDistiller(CheckedModel):
             raise ValueError(
                 f"metrics is {metrics!r}; expected a list. A loss on the labels is student_loss_fn."
             )
+        metrics = of_one_output(metrics, self._output_names())
         if not (ignore_class is None or is_number(ignore_class)):
             raise ValueError(f"ignore_class is {ignore_class!r}; expected a number, such as 255.")
         if optimizer is None:
@@ -339,7 +341,8 @@ class NeutralDistiller(CheckedModel):
         student_logits, sample_weight = unmasked(student_logits, sample_weight)
         # In float32, as alpha and T are: in float16 the logits of a cache would be rounded again.
         logits = (ops.cast(as_float(z), "float32") for z in (teacher_logits, student_logits))
-        parts = self.objectives(y, *logits, sample_weight)
+        # Keras' losses return its floatx, and alpha and T are float32.
+        parts = [ops.cast(part, "float32") for part in self.objectives(y, *logits, sample_weight)]
         return self.weighted_sum(*parts), *parts
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

@@ -575,6 +575,118 @@ def test_a_metric_that_was_chosen_for_class_ids_takes_no_one_hot_labels():
     assert found == pytest.approx(right.mean())
 
 
+METRICS = keras.metrics
+
+
+@pytest.mark.parametrize(
+    ("y", "end", "metric", "message"),
+    [
+        (Y, None, METRICS.CategoricalAccuracy(), "class ids, and the metric categoricalaccuracy"),
+        (Y, None, METRICS.MeanMetricWrapper(METRICS.categorical_accuracy), "are class ids, and"),
+        (Y, None, "binary_accuracy", "are class ids, and the metric binaryaccuracy"),
+        (Y, None, METRICS.Precision(), "are class ids, and the metric precision"),
+        (Y, None, METRICS.OneHotMeanIoU(3), "are class ids, and the metric onehotmeaniou"),
+        (Y, None, METRICS.MeanIoU(3), "say sparse_y_pred=False"),
+        (Y, None, "sparse_categorical_crossentropy", "takes probabilities, and the student return"),
+        (
+            Y,
+            "softmax",
+            METRICS.SparseCategoricalCrossentropy(from_logits=True),
+            "takes logits, and",
+        ),
+        (
+            np.eye(3)[Y],
+            None,
+            METRICS.SparseCategoricalAccuracy(),
+            "takes class ids. 'accuracy' tak",
+        ),
+        (
+            np.eye(3)[Y],
+            None,
+            METRICS.sparse_categorical_accuracy,
+            "takes class ids. 'accuracy' tak",
+        ),
+        (np.eye(3)[Y], None, METRICS.MeanIoU(3, sparse_y_pred=False), "takes class ids. 'accurac"),
+    ],
+    ids=repr,
+)
+def test_a_metric_that_would_report_a_wrong_number_is_refused(y, end, metric, message):
+    for eager in (True, False):
+        model = pair(student=end)
+        model.compile("sgd", [metric], run_eagerly=eager)
+        for step in (model.evaluate, model.fit):
+            with pytest.raises(ValueError, match=message):
+                step(X, y, verbose=0)
+
+
+def test_a_metric_that_fits_reports_what_numpy_finds():
+    for y, metric in (
+        (Y, METRICS.SparseCategoricalAccuracy(name="found")),
+        (np.eye(3)[Y], METRICS.CategoricalAccuracy(name="found")),
+        (
+            Y,
+            METRICS.MeanMetricWrapper(
+                lambda y, z: ops.argmax(z, -1) == ops.cast(y, "int32"), name="found"
+            ),
+        ),
+    ):
+        model = pair()
+        model.compile("sgd", [metric])
+        right = ops.convert_to_numpy(model.student(X)).argmax(-1) == Y
+        assert evaluated(model, X, y)["found"] == pytest.approx(right.mean())
+    model = pair()
+    model.compile(
+        "sgd",
+        [
+            METRICS.SparseCategoricalCrossentropy(from_logits=True, name="entropy"),
+            METRICS.MeanIoU(3, sparse_y_pred=False, name="iou"),
+        ],
+    )
+    found = evaluated(model, X, Y)
+    assert found["entropy"] == pytest.approx(found["student_loss"], rel=1e-5)
+    said = ops.convert_to_numpy(model.student(X)).argmax(-1)
+    each = [np.sum((said == c) & (c == Y)) / np.sum((said == c) | (c == Y)) for c in range(3)]
+    assert found["iou"] == pytest.approx(np.mean(each))
+
+
+def test_metrics_are_of_the_output_that_is_distilled():
+    right = ops.convert_to_numpy(two_heads(dict, 1)(X)["mask"]).argmax(-1) == Y
+    for metrics in (["accuracy"], {"mask": ["accuracy"]}, {"mask": "accuracy"}):
+        model = Distiller(two_heads(dict, 1), two_heads(dict, 2), output_name="mask")
+        model.compile("sgd", metrics)
+        assert evaluated(model, X, {"mask": Y, "edge": Y})["accuracy"] == pytest.approx(
+            right.mean()
+        )
+    for wrong in (
+        {"edge": ["accuracy"]},
+        {"mask": ["accuracy"], "edge": ["accuracy"]},
+        {"typo": []},
+    ):
+        with pytest.raises(
+            ValueError, match=f"metrics is for '{[*wrong][0]}'.*dictionary for 'mas"
+        ):
+            model.compile("sgd", wrong)
+        with pytest.raises(ValueError, match=f"metrics is for '{[*wrong][0]}'"):
+            pair().compile("sgd", wrong)
+
+
+def test_where_keras_counts_in_float64_the_losses_are_what_they_were():
+    model = pair()
+    model.compile("sgd", alpha=0.3)
+    expected = evaluated(model, X, Y)
+    policy = keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    try:
+        model = pair()
+        model.compile("sgd", alpha=0.3)
+        assert evaluated(model, X, Y) == pytest.approx(expected, rel=1e-5)
+        assert np.isfinite(model.fit(X, Y, verbose=0).history["loss"]).all()
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy(policy)
+
+
 def test_a_student_in_float16_has_its_loss_scaled_whatever_the_policy_is_now():
     # Unscaled, gradients this small are 0 in float16.
     keras.utils.set_random_seed(0)
