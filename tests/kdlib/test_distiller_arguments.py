@@ -674,12 +674,15 @@ def test_where_keras_counts_in_float64_the_losses_are_what_they_were():
     model = pair()
     model.compile("sgd", alpha=0.3)
     expected = evaluated(model, X, Y)
+    weights = [*model.student.get_weights(), *model.teacher.get_weights()]
     policy = keras.config.dtype_policy()
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     try:
         model = pair()
         model.compile("sgd", alpha=0.3)
+        model.student.set_weights(weights[:2])
+        model.teacher.set_weights(weights[2:])
         assert evaluated(model, X, Y) == pytest.approx(expected, rel=1e-5)
         assert np.isfinite(model.fit(X, Y, verbose=0).history["loss"]).all()
     finally:
