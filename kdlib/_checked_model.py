@@ -28,11 +28,15 @@ class CheckedModel(keras.Model):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self._trained, self._class_weighted = None, False
+        self._trained, self._class_weighted, self._metrics_given = None, False, []
         self.labels_outside = Outside()
 
-    def _check_from_here(self):
-        """Note what is trained, and forget the labels that came before: compile begins."""
+    def _check_from_here(self, metrics):
+        """Note what is trained and scored, and forget the labels that came before."""
+        self._metrics_given = keras.tree.flatten(metrics or [])
+        if self._metrics_given:
+            end = end_of(self.student, **self._reading["student"])[1]
+            self._gives_probabilities = end.kind in ("softmax", "sigmoid")
         self._optimized = {id(variable) for variable in self.trainable_variables}
         self._label_axes, self._one_hot = {}, None
 
@@ -126,19 +130,13 @@ class CheckedModel(keras.Model):
         if metrics is not None and not metrics.built and (y is not None or may_hold_labels(x)):
             self._start_anew()
 
-    def _metrics_given(self):
-        return keras.tree.flatten(getattr(self, "_compile_options", {}).get("metrics") or [])
-
     def _metrics_by_name(self):
-        return [repr(each) for each in self._metrics_given() if isinstance(each, str)]
+        return [repr(each) for each in self._metrics_given if isinstance(each, str)]
 
     def _output_names(self):
         """Return the name of the output that is distilled; all, if none was chosen; or None."""
         chosen = self._reading["student"]["output_name"]
         return [chosen] if chosen is not None else getattr(self.student, "output_names", None)
-
-    def _gives_probabilities(self):
-        return end_of(self.student, **self._reading["student"])[1].kind in ("softmax", "sigmoid")
 
     def _one_of_many(self):
         return self.exclusive or self.classes == 1
@@ -215,9 +213,6 @@ class CheckedModel(keras.Model):
                 f"{type(self.student_loss_fn).__name__}, takes a number for each class, as one-hot "
                 "labels have. Leave it out: the default takes both."
             )
-        if y is not None and found is not None and self.classes > 1:
-            for metric in self._metrics_given():
-                check_metric(metric, shares, self._gives_probabilities)
         several = not self.exclusive and self.classes > 1
         ours = y is not None and isinstance(self.student_loss_fn, LabelCrossEntropy)
         if ours and (found is None or (several and not shares)):
@@ -253,6 +248,9 @@ class CheckedModel(keras.Model):
         y, sample_weight, _ = self._prepared(y, sample_weight)
         if y is None:
             return self._results(without=(self._compile_metrics, self.student_loss_tracker))
+        shares = len(y.shape) == len(self._logits_shape)
+        for metric in self._metrics_given if self.classes > 1 else []:
+            check_metric(metric, shares, self._gives_probabilities)
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def get_metrics_result(self):

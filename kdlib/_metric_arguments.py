@@ -39,7 +39,7 @@ def check_metric(metric, shares, gives_probabilities):
 
     - ``metric``: str, function or object.
     - ``shares``: whether the labels have a number for each class.
-    - ``gives_probabilities``: () -> bool. Whether the student's outputs are none but that.
+    - ``gives_probabilities``: whether the student's outputs are probabilities, not logits.
     """
     name, settings = _known(metric)
     if name is None:
@@ -63,7 +63,7 @@ def check_metric(metric, shares, gives_probabilities):
         )
     if name.endswith("crossentropy") or name == "ce":
         from_logits = settings.get("from_logits", False)
-        if from_logits == gives_probabilities():
+        if from_logits == gives_probabilities:
             got = "probabilities" if from_logits else "logits"
             raise ValueError(
                 f"the metric {name} takes {'logits' if from_logits else 'probabilities'}, and the "

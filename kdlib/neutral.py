@@ -154,7 +154,7 @@ class NeutralDistiller(CheckedModel):
             raise ValueError(f"ignore_class is {ignore_class!r}; expected a number, such as 255.")
         if optimizer is None:
             raise ValueError("optimizer is None; expected one, such as keras.optimizers.Adam().")
-        self._check_from_here()
+        self._check_from_here(metrics)
         self.alpha, self.temperature = alpha, temperature
         soft = SoftTargetKLDivergence if self.exclusive else SoftTargetBernoulliDivergence
         self.student_loss_fn = student_loss_fn or LabelCrossEntropy(bernoulli=not self.exclusive)
