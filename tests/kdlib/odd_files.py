@@ -9,10 +9,11 @@ _ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), 
 _ADAM7 += [(1, 0, 2, 1)]  # PNG's seven passes: first row and column, step down and across
 
 
-def png(path, pixels, depth=8, palette=None, transparent=None, interlaced=False, kept=None):
+def png(path, pixels, depth=8, palette=None, transparent=None, interlaced=False, kept=None, **how):
     """Write integers of shape (height, width) or (height, width, channels), of 1 to 16 bits.
 
     ``kept``: how many bytes of the rows are written, by default all. Returns their number.
+    ``how``: options of ``zlib.compressobj``. At level 0 the rows are stored as they are.
     """
     pixels = np.asarray(pixels)
     pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
@@ -27,7 +28,8 @@ def png(path, pixels, depth=8, palette=None, transparent=None, interlaced=False,
         parts.append((b"PLTE", bytes(palette)))
     if transparent is not None:
         parts.append((b"tRNS", bytes(transparent)))
-    parts += [(b"IDAT", zlib.compress(data)), (b"IEND", b"")]
+    packing = zlib.compressobj(**how)
+    parts += [(b"IDAT", packing.compress(data) + packing.flush()), (b"IEND", b"")]
     chunks = (
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
         for name, body in parts

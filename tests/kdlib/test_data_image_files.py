@@ -384,18 +384,71 @@ def test_a_png_that_is_damaged_inside_is_refused_wherever_that_is(tmp_path):
     np.testing.assert_array_equal(mask(path, NUMBERS, "a.png").pixels, labels)
 
 
-def test_pixels_of_a_png_in_many_chunks_are_put_together(tmp_path):
-    odd_files.png(tmp_path / "a.png", LABELS)
-    data = (tmp_path / "a.png").read_bytes()
+def in_chunks(path, change=list):
+    """Put the pixels of a PNG into nine chunks, with right checksums, as ``change`` makes them."""
+    data = path.read_bytes()
     start, end = data.index(b"IDAT") - 4, data.index(b"IEND") - 4
-    parts = [data[n : min(n + 3, end - 4)] for n in range(start + 8, end - 4, 3)]
+    stream = data[start + 8 : end - 4]
+    size = -(-len(stream) // 9)
+    parts = change([stream[n : n + size] for n in range(0, len(stream), size)])
     chunks = b"".join(
-        struct.pack(">I", len(part)) + name + struct.pack(">I", zlib.crc32(name))
-        for part in [b"", *parts]
-        for name in [b"IDAT" + part]
+        struct.pack(">I", len(named) - 4) + named + struct.pack(">I", zlib.crc32(named))
+        for named in (b"IDAT" + part for part in parts)
     )
-    (tmp_path / "a.png").write_bytes(data[:start] + chunks + data[end:])
-    np.testing.assert_array_equal(mask(tmp_path / "a.png", NUMBERS, "a.png").pixels, LABELS)
+    path.write_bytes(data[:start] + chunks + data[end:])
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize(("labels", "depth"), [(PLACES, 1), (LABELS, 2), (LABELS, 8)])
+def test_pixels_of_a_png_in_many_chunks_are_put_together(tmp_path, labels, depth, interlaced):
+    path = tmp_path / "a.png"
+    for change in (list, lambda parts: [b"", *parts], lambda parts: [*parts, b"what follows"]):
+        odd_files.png(path, labels, depth, interlaced=interlaced)
+        in_chunks(path, change)
+        np.testing.assert_array_equal(mask(path, NUMBERS, "a.png").pixels, labels)
+
+
+def test_more_rows_than_the_png_says_are_none_of_its_pixels(tmp_path):
+    odd_files.png(tmp_path / "a.png", LABELS)
+    data = bytearray((tmp_path / "a.png").read_bytes())
+    data[20:24] = struct.pack(">I", 3)  # its height
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    (tmp_path / "a.png").write_bytes(data)
+    np.testing.assert_array_equal(mask(tmp_path / "a.png", NUMBERS, "a.png").pixels, LABELS[:3])
+
+
+def one_byte(parts):
+    """Change one byte of the middle chunk."""
+    middle = bytearray(parts[4])
+    middle[len(middle) // 2] ^= 1
+    return [*parts[:4], bytes(middle), *parts[5:]]
+
+
+WRITTEN_ANEW = {
+    "swapped": lambda parts: [*parts[:3], parts[4], parts[3], *parts[5:]],
+    "doubled": lambda parts: [*parts[:4], parts[3], *parts[4:]],
+    "left out": lambda parts: [*parts[:3], *parts[4:]],
+    "one byte": one_byte,
+    "without the last": lambda parts: parts[:-1],
+    "another checksum": lambda parts: [*parts[:-1], parts[-1][:-4] + b"abcd"],
+    "no checksum": lambda parts: [*parts[:-1], parts[-1][:-4]],
+}
+
+
+@pytest.mark.parametrize("change", WRITTEN_ANEW.values(), ids=WRITTEN_ANEW)
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("how", [{"level": 0}, {"strategy": zlib.Z_HUFFMAN_ONLY}, {}], ids=repr)
+def test_a_png_whose_chunks_were_changed_and_written_anew_is_damaged(
+    tmp_path, how, interlaced, change
+):
+    """Pillow takes chunks in any order that gives rows enough, and says nothing."""
+    path = tmp_path / "a.png"
+    pixels = np.random.default_rng(1).binomial(3, 0.3, (150, 200, 3)).astype(np.uint8) + 1
+    odd_files.png(path, pixels, interlaced=interlaced, **how)
+    np.testing.assert_array_equal(read_image(path), pixels)
+    in_chunks(path, change)
+    with pytest.raises(ValueError, match=DAMAGED):
+        read_image(path)
 
 
 # Transparency.
