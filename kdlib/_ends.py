@@ -4,6 +4,7 @@ import inspect
 from typing import NamedTuple
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from kdlib._end_layers import BeforeActivation, Logarithms, policy_of
@@ -21,14 +22,20 @@ _NO_PROBABILITIES = {"logsoftmax", "logsigmoid", "relu", "relu6", "leakyrelu", "
 
 # Types of what is looked up: ids and words.
 _IDS = {"int32", "int64", "uint32", "uint64", "string"}
+# Types of half precision, with the significant bits that they keep: the fewer first.
+_HALF = {"bfloat16": 8, "float16": 11}
 
 
 class End(NamedTuple):
-    """How a network ends: kind is "softmax", "sigmoid", "linear" or None; logits may be None."""
+    """How a network ends: kind is "softmax", "sigmoid", "linear" or None; logits may be None.
+
+    ``dtype`` is the type that the softmax or sigmoid gives: what follows may cast it.
+    """
 
     kind: str | None
     logits: object
     outputs: object
+    dtype: str | None = None
 
 
 def end_of(model, outputs, output_name, exclusive=None):
@@ -65,16 +72,12 @@ def end_of(model, outputs, output_name, exclusive=None):
                 f"{named} ends in {_named(tensor)}, with {_activation_of(tensor)}; that gives no "
                 "probabilities."
             )
-        if tensor.dtype in ("float16", "bfloat16"):
-            raise ValueError(
-                f"{named} gives probabilities in {tensor.dtype}, where small ones are 0 and large "
-                "ones 1, so that their logits are lost. Give its last layer dtype='float32', or "
-                "let it return logits."
-            )
+        _check_precision(named, tensor.dtype, end.dtype)
         alone = tensor.shape[-1] == 1 or exclusive is False
         kind = end.kind or ("sigmoid" if alone else "softmax")
-        drawn = rows_of(connected(inputs, tensor, "drawn"), (inputs,), {"training": False})
+        drawn = _drawn(inputs, tensor)
         _check_range(named, drawn)
+        _check_precision(named, _half_precision(drawn))
         end = End(kind, Logarithms(kind)(tensor), tensor)
     elif outputs == "logits":
         end = End("linear", tensor, tensor)
@@ -126,6 +129,47 @@ def _check_range(named, rows):
             "and 1; expected probabilities, as outputs says. If these are logits, say "
             "outputs='logits'."
         )
+
+
+def _check_precision(named, *dtypes):
+    """Raise ``ValueError`` if probabilities were computed in half precision.
+
+    They are as inexact as before when they are cast to float32 afterwards.
+    """
+    half = next((name for name in dtypes if name in _HALF), None)
+    if half:
+        raise ValueError(
+            f"{named} gives probabilities in {half}, where small ones are 0 and large ones 1, so "
+            "that their logits are lost. Give the layer that computes them dtype='float32' (to "
+            "cast what it gives is too late), or let the model return logits."
+        )
+
+
+def _drawn(inputs, tensor):
+    """Return what a network gives for random numbers, 16 images of them, or None."""
+    count = 16 if len(tensor.shape) == 2 else 2  # with classes for each pixel, 2 are many numbers
+
+    def images_of(symbol):
+        return keras.KerasTensor((symbol.shape[0] or count, *symbol.shape[1:]), symbol.dtype)
+
+    images = keras.tree.map_structure(images_of, inputs)
+    return rows_of(connected(inputs, tensor, "drawn"), (images,), {"training": False})
+
+
+def _half_precision(rows):
+    """Return the type of half precision that probabilities fit into, or None if they do not.
+
+    Of those in float32 one in thousands fits. What fits anyway does not count: 0 and 1, bounds
+    that they are clipped at, and shares such as 1/4 and 1/2.
+    """
+    if rows is None:
+        return None
+    found = np.unique(rows[(rows > 1e-5) & (rows < 1 - 1e-5)])
+    if (found * 256 % 1 != 0).sum() < 3:
+        return None
+    digits = np.frexp(found)[0]
+    fit = (name for name, bits in _HALF.items() if (digits * 2**bits % 1 == 0).all())
+    return next(fit, None)
 
 
 def inputs_of(model):
@@ -218,20 +262,28 @@ def _end_at(tensor):
         if getattr(op, "axis", -1) not in (-1, len(tensor.shape) - 1):
             raise _not_last(op, f"axis {op.axis}")
         masked = len(before) > 1  # so that classes are left out, image by image
-        return End(kind.lower(), None if masked else before[0], tensor)
+        return End(kind.lower(), None if masked else before[0], tensor, tensor.dtype)
+    if kind == "Cast" and "float" in tensor.dtype:
+        return _end_at(before[0])._replace(outputs=tensor)
     if kind in _KEEP and (kind != "Reshape" or tensor.shape[-1] == before[0].shape[-1]):
         end = _end_at(before[0])
         if end.kind == "linear" or end.logits is None:
-            return End(end.kind, tensor if end.kind == "linear" else None, tensor)
-        return End(end.kind, op(end.logits), tensor)
+            return _hidden(end, tensor)
+        return end._replace(logits=op(end.logits), outputs=tensor)
     if kind in _MIX:
-        kinds = {_end_at(each).kind for each in before}
-        if kinds == {"linear"}:
-            return End("linear", tensor, tensor)
-        return End(kinds.pop() if len(kinds) == 1 and kind not in _SUMS else None, None, tensor)
+        ends = [_end_at(each) for each in before]
+        kinds = {end.kind for end in ends}
+        if len(kinds) > 1 or (kind in _SUMS and kinds != {"linear"}):
+            return _hidden(None, tensor)
+        return _hidden(min(ends, key=lambda end: end.dtype not in _HALF), tensor)
     end = _at_layer(op, before, tensor)
-    kind = end.kind or _inside(op, node)
-    return end if end.kind else End(kind, tensor if kind == "linear" else None, tensor)
+    return end if end.kind else _hidden(_inside(op, node), tensor)
+
+
+def _hidden(end, tensor):
+    """Return an end the logits of which, unless they are the tensor itself, are out of reach."""
+    kind, dtype = (end.kind, end.dtype) if end else (None, None)
+    return End(kind, tensor if kind == "linear" else None, tensor, dtype)
 
 
 def _at_layer(op, before, tensor):
@@ -242,50 +294,53 @@ def _at_layer(op, before, tensor):
     known = [name for name, function in _ACTIVATIONS.items() if activation is function]
     if isinstance(op, layers.Activation):
         if known:
-            return End(known[0], before[0], tensor)
+            return End(known[0], before[0], tensor, tensor.dtype)
         if activation is keras.activations.linear:
             return _end_at(before[0])._replace(outputs=tensor)
     elif known and _is_weighted_sum(op):
         if op.activity_regularizer is not None:  # which looks at what the layer returns
-            return End(known[0], None, tensor)
+            return End(known[0], None, tensor, tensor.dtype)
         logits = BeforeActivation(op)(before[0])
-        return End(known[0], logits, layers.Activation(known[0], dtype=policy_of(op))(logits))
+        outputs = layers.Activation(known[0], dtype=policy_of(op))(logits)
+        return End(known[0], logits, outputs, tensor.dtype)
     elif activation is keras.activations.linear and _is_weighted_sum(op):
         return End("linear", tensor, tensor)
     return End(None, tensor, tensor)
 
 
 def _inside(op, node):
-    """Return the kind of end that is inside a layer, or None if it does not show.
+    """Return the end that is inside a layer, or None if it does not show.
 
     The code of the layer is followed, as that of a layer around another one. Where neither shows a
     softmax or sigmoid, a layer of one's own is believed its name.
     """
     if isinstance(op, BeforeActivation):
-        return "linear"
-    inner, kind = getattr(op, "layer", None), None
+        return End("linear", None, None)
+    inner, end = getattr(op, "layer", None), None
     if isinstance(inner, layers.Activation) or (inner is not None and _is_weighted_sum(inner)):
         kind = next((n for n, f in _ACTIVATIONS.items() if inner.activation is f), None)
-    if kind is None and isinstance(op, layers.Layer):
-        kind = _in_both_modes(op, node.arguments.args, node.arguments.kwargs)
-    if kind in _ACTIVATIONS:
-        return kind
+        end = kind and End(kind, None, None, inner.compute_dtype)
+    if end is None and isinstance(op, layers.Layer):
+        end = _in_both_modes(op, node.arguments.args, node.arguments.kwargs)
+    if end and end.kind in _ACTIVATIONS:
+        return end
     if isinstance(op, layers.TimeDistributed) and _is_weighted_sum(inner):
-        return "linear" if inner.activation is keras.activations.linear else None
+        linear = inner.activation is keras.activations.linear
+        return End("linear", None, None) if linear else None
     if op.name != "logits" or getattr(op, "activation", None) is not None:
         return None
     rows = rows_of(op.call, node.arguments.args, node.arguments.kwargs)
-    return "softmax" if rows is not None and sum_to_one(rows) else "linear"
+    return End("softmax" if rows is not None and sum_to_one(rows) else "linear", None, None)
 
 
 def _followed(layer, args, kwargs):
-    """Return the kind of end that the code of a layer comes to, or None if it cannot be followed.
+    """Return the end that the code of a layer comes to, or None if it cannot be followed.
 
     What the code changes on the way, such as the state of a random generator, stays as it was.
     """
     try:
         with keras.StatelessScope():
-            return _end_at(layer.call(*args, **kwargs)).kind
+            return _end_at(layer.call(*args, **kwargs))
     except Exception:  # whatever the code of others raises on tensors without values
         return None
 
@@ -312,13 +367,12 @@ def _nested(model, node, index, tensor):
     if inner.logits is None:
         return inner._replace(outputs=tensor)
     both = connected(inputs_of(model), [inner.logits, inner.outputs], f"{model.name}_both")
-    return End(inner.kind, *both(*node.arguments.args, **node.arguments.kwargs))
+    return End(inner.kind, *both(*node.arguments.args, **node.arguments.kwargs), inner.dtype)
 
 
 def _from_outside(model, node, tensor):
     """Return the end of a subclassed model: its kind, if its code can be followed."""
-    kind = _in_both_modes(model, node.arguments.args, {})
-    return End(kind, tensor if kind == "linear" else None, tensor)
+    return _hidden(_in_both_modes(model, node.arguments.args, {}), tensor)
 
 
 def _in_both_modes(layer, args, kwargs):
@@ -326,7 +380,7 @@ def _in_both_modes(layer, args, kwargs):
     takes = "training" in inspect.signature(layer.call).parameters
     modes = [{"training": True}, {"training": False}] if takes else [{}]
     *trained, used = (_followed(layer, args, {**kwargs, **mode}) for mode in modes)
-    if used and trained not in ([], [used]):
+    if used and used.kind and [end and end.kind for end in trained] not in ([], [used.kind]):
         what = "model" if isinstance(layer, keras.Model) else "layer"
         raise ValueError(
             f"{what} {layer.name!r} ends otherwise in training than in use; expected logits in "

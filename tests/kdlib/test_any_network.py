@@ -301,6 +301,110 @@ def test_ends_that_are_none(model, options, message):
         logits_model(model(), **options)
 
 
+def to_float32(x):
+    return ops.cast(x, "float32")
+
+
+class Cast(keras.Model):
+    """Casts the probabilities of its last layer, which says (0, -20, -25) of everything."""
+
+    def __init__(self, policy, cast):
+        super().__init__()
+        bias = keras.initializers.Constant([0.0, -20.0, -25.0])
+        self.last = layers.Dense(3, "softmax", dtype=policy, bias_initializer=bias)
+        self.cast = cast
+
+    def call(self, x):
+        return self.cast(self.last(x))
+
+    @classmethod
+    def built(cls, policy, cast):
+        model = cls(policy, cast)
+        model(X)
+        model.last.kernel.assign(np.zeros((4, 3)))
+        return model
+
+
+class Clipped(layers.Layer):
+    def call(self, x):
+        return ops.clip(x, 1e-7, 1 - 1e-7)
+
+
+def half(*last, policy="mixed_float16", classes=3, end="softmax"):
+    """A classifier of half precision, and what follows it in float32."""
+    return dense(layers.Dense(classes, end, dtype=policy), *last)
+
+
+CAST_TOO_LATE = {
+    "subclass, activation": (
+        lambda: Cast.built("mixed_float16", layers.Activation("linear", dtype="float32")),
+        "float16",
+    ),
+    "subclass, operation": (lambda: Cast.built("mixed_float16", to_float32), "float16"),
+    "subclass, bfloat16": (lambda: Cast.built("mixed_bfloat16", to_float32), "bfloat16"),
+    "lambda": (lambda: half(layers.Lambda(to_float32)), "float16"),
+    "mean": (lambda: half(layers.Reshape((1, 3)), layers.GlobalAveragePooling1D()), "float16"),
+    # Not to be seen in the graph: by what they give.
+    "code of one's own": (lambda: half(Own(dtype="float32")), "float16"),
+    "bfloat16": (lambda: half(Own(dtype="float32"), policy="mixed_bfloat16"), "bfloat16"),
+    "clipped": (lambda: half(Clipped(dtype="float32")), "float16"),
+    "one sigmoid": (lambda: half(Own(dtype="float32"), classes=1, end="sigmoid"), "float16"),
+}
+
+
+@pytest.mark.parametrize("name", CAST_TOO_LATE)
+def test_probabilities_of_half_precision_are_refused_though_they_are_cast(name):
+    model, dtype = CAST_TOO_LATE[name]
+    with pytest.raises(ValueError, match=f"gives probabilities in {dtype}, where .* too late"):
+        logits_model(model(), **SAID)
+
+
+class OneHot(layers.Layer):
+    def call(self, x):
+        return ops.one_hot(ops.argmax(x, axis=-1), 3)
+
+
+class Votes(layers.Layer):
+    """Counts what each of 256 votes for: shares that float16 holds too."""
+
+    def call(self, x):
+        return ops.round(256 * x) / 256
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: dense(layers.Dense(3, "softmax"), Own()),
+        lambda: dense(layers.Dense(4, "softmax", kernel_initializer="zeros"), Own()),
+        lambda: dense(layers.Dense(1, "sigmoid", kernel_initializer="zeros"), Own()),
+        lambda: dense(layers.Dense(3, "softmax"), Clipped()),
+        lambda: dense(layers.Dense(3), OneHot()),
+        lambda: dense(layers.Dense(3, "softmax"), Votes()),
+        lambda: Cast.built("float32", to_float32),
+    ],
+)
+def test_round_probabilities_of_float32_are_not_taken_for_half_precision(model):
+    model = model()
+    z = ops.convert_to_numpy(logits_model(model, **SAID)(X)).astype(float)
+    p = ops.convert_to_numpy(model(X))
+    found = softening.softmax(z) if p.shape[-1] > 1 else sigmoid(z)
+    np.testing.assert_allclose(found, p, atol=1e-6)
+
+
+@pytest.mark.parametrize("cast", [to_float32, layers.Activation("linear", dtype="float32")])
+def test_the_logits_before_a_cast_are_not_lost(cast):
+    inputs = keras.Input((4,))
+    inner = Cast.built("mixed_float16", cast).last
+    teacher = keras.Model(inputs, cast(inner(inputs)))
+    np.testing.assert_array_equal(numpy_logits(teacher), np.tile([0, -20, -25], (6, 1)))
+    model = Distiller(dense(layers.Dense(3, kernel_initializer="zeros")), teacher)
+    model.compile(**EAGER, alpha=0.0, temperature=8.0)
+    loss = model.evaluate(X, Y, verbose=0, return_dict=True)["loss"]
+    p = softening.softmax(np.array([0.0, -20.0, -25.0]), 8.0)
+    expected = 64 * (p * np.log(3 * p)).sum()  # 43.25; of logarithms of the probabilities 70.28
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
 def test_what_cannot_be_seen_can_be_said():
     linear, soft = dense(layers.Dense(3), Own()), dense(layers.Dense(3, "softmax"), Own())
     z = ops.convert_to_numpy(logits_model(linear, outputs="logits")(X))
