@@ -361,31 +361,112 @@ def test_what_is_no_distiller_or_no_batch():
 
 
 class SeveralLabels(d.Sound):
+    """Each class is a yes or no; the losses are the mean over them, as in kdlib."""
+
+    over = staticmethod(keras.ops.mean)
+
     def hard(self, y, z):
-        return keras.losses.binary_crossentropy(y, z, from_logits=True)
+        return self.over(keras.ops.binary_crossentropy(y, z, from_logits=True), axis=-1)
+
+    def soft(self, taught, z):
+        taught, z = (keras.ops.stack([0 * each, each], axis=-1) for each in (taught, z))
+        return self.over(super().soft(taught, z), axis=-1)
 
 
-@pytest.mark.parametrize(
-    ("kind", "end", "options"),
-    [
-        (SeveralLabels, None, {}),
-        (Distiller, "sigmoid", {}),
-        (Distiller, None, {"exclusive": False}),
-    ],
-)
-def test_labels_that_may_hold_together_are_not_judged(kind, end, options):
-    """What is right for them is a fault elsewhere."""
-    y = np.float32([[1, 1, 0], [0, 0, 1]])
+class SummedOverLabels(SeveralLabels):
+    over = staticmethod(keras.ops.sum)
+
+
+def several(kind, end=None, labels=((1, 1, 0), (0, 0, 1)), **options):
+    """Check a distiller of three classes that may hold at once."""
 
     def network(seed):
         keras.utils.set_random_seed(seed)
         return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, end)])
 
     model = kind(network(1), network(2), **options)
-    model.compile()
-    report = check_distiller(model, (np.ones((2, 4), "float32"), y), quiet=True)
+    model.compile(alpha=0.3, temperature=2.0)
+    x = np.random.default_rng(0).normal(size=(2, 4)).astype("float32")
+    batch = (x, np.array(labels, "float32"), np.float32([1, 0.5]))
+    return check_distiller(model, batch, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "end", "options"),
+    [
+        (SeveralLabels, None, {}),
+        (SummedOverLabels, None, {}),
+        (Distiller, "sigmoid", {}),
+        (Distiller, None, {"exclusive": False}),
+    ],
+)
+def test_labels_that_may_hold_together(kind, end, options):
+    report = several(kind, end, **options)
     assert report.failed == ()
-    assert "several classes may hold at once" in report["temperature"].message
+    assert report.not_applicable[-2:] == ("shift of the logits", "labels outside the classes")
+    assert len(report.not_applicable) == 4  # no normalisation, no dropout
+    assert "sigmoid(z / T)" in report["temperature"].message
+    for scale in report["mean over the pixels"].measured.values():
+        assert scale == pytest.approx(1, rel=0.01)
+
+
+@pytest.mark.parametrize("style", [SeveralLabels, SummedOverLabels])
+@pytest.mark.parametrize(
+    ("kind", "name", "says"),
+    [
+        (d.NoFactor, "factor T squared", "grows 1.00 times; T² would be 4: it is left out"),
+        (d.Reversed, "direction of the divergence", "KL(student ‖ teacher)"),
+        (d.AlphaTurnedRound, "alpha", "at alpha = 1 the teacher still has"),
+        (d.WeightsOnLabelsAlone, "sample weights", "counts in the loss on the soft targets"),
+        (d.NoSoftTargets, "class axis", "the teacher changes nothing"),
+        (d.SummedOverImages, "mean over the pixels", "twice the images|summed over the images"),
+    ],
+)
+def test_faults_with_labels_that_may_hold_together(kind, name, says, style):
+    report = several(type(kind.__name__, (kind, style), {}))
+    assert report.failed == (name,)
+    assert any(each in report[name].message for each in says.split("|"))
+
+
+class SeveralAtOne(SeveralLabels):
+    def soft(self, taught, z):
+        return super().soft(taught * self.temperature, z * self.temperature)
+
+
+class SeveralTimesT(SeveralLabels):
+    def soft(self, taught, z):
+        return super().soft(taught * self.temperature**2, z * self.temperature**2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [(SeveralAtOne, "does not reach the loss"), (SeveralTimesT, "multiplies the logits")],
+)
+def test_a_wrong_temperature_of_labels_that_may_hold_together(kind, says):
+    report = several(kind)
+    assert report.failed == ("temperature",)
+    assert says in report["temperature"].message
+    assert "sigmoid(logits / T)" in report["temperature"].remedy
+
+
+class OverTheLabels(SeveralLabels):
+    """Softens labels that may hold together as if they excluded each other."""
+
+    soft = d.Sound.soft
+
+
+class OfIds(SeveralLabels):
+    def hard(self, y, z):
+        return super().hard(keras.ops.one_hot(keras.ops.cast(y, "int32"), 3), z)
+
+
+def test_what_is_unknown_of_labels_that_may_hold_together_is_not_judged():
+    report = several(OverTheLabels)
+    assert report.failed == ()
+    assert "none of those that these checks know" in report["temperature"].message
+    report = several(OfIds, "sigmoid", labels=(0, 2))
+    assert report.failed == ()
+    assert "the labels are not one number for each" in report["temperature"].message
 
 
 def test_labels_without_any_effect_are_a_fault():

@@ -67,17 +67,36 @@ class Case:
         """Whether an effect is too small to be one."""
         return np.linalg.norm(difference) <= _QUIET * np.abs(self.base).max()
 
+    def rows(self, logits):
+        """Return the logits of each distribution of a pixel: of all classes, or of no and yes."""
+        if self.probe.apart:
+            return np.stack([np.zeros_like(logits), logits], axis=-1)
+        return logits[np.newaxis]
+
+    def _soft_gradient(self, loss, teacher, student, temperature):
+        """Return the gradient of a known loss on soft targets, in the mean over distributions."""
+
+        def mean(z):
+            pairs = zip(self.rows(teacher), self.rows(z), strict=True)
+            return np.mean([loss(*pair, temperature) for pair in pairs])
+
+        return _suspects.gradient(mean, student)
+
+    def _hard_gradient(self, loss, student, label):
+        """Return the gradient of a known loss on labels, in the mean over distributions."""
+        several = self.probe.apart and self.probe.classes > 1
+        labels = np.eye(self.probe.classes, dtype=int)[label] if several else [label]
+
+        def mean(z):
+            return np.mean([loss(*pair) for pair in zip(self.rows(z), labels, strict=True)])
+
+        return _suspects.gradient(mean, student)
+
     def candidates(self, temperature):
         """Return what :attr:`soft` would be for each known loss on soft targets, at weight one."""
         student, found = self.students[0], {}
         for name, loss in _suspects.SOFT.items():
-            each = [
-                _suspects.gradient(
-                    lambda z, t=t, f=loss: f(_suspects.both(t), _suspects.both(z), temperature),
-                    student,
-                )
-                for t in self.teachers
-            ]
+            each = [self._soft_gradient(loss, t, student, temperature) for t in self.teachers]
             found[name] = np.stack(each[1:]) - each[0]
         return found
 
@@ -102,12 +121,9 @@ class Case:
         candidates = {}
         for name, loss in _suspects.HARD.items():
             one, other = (
-                np.stack([
-                    _suspects.gradient(lambda z, f=loss, c=label: f(_suspects.both(z), c), student)
-                    for student in self.students
-                ])
+                np.stack([self._hard_gradient(loss, student, label) for student in self.students])
                 for label in self.labels
-            )  # fmt: skip
+            )
             candidates[name] = other - one
         return _suspects.identify(self.hard, candidates)
 
@@ -141,9 +157,7 @@ class Case:
         if name is None:
             return None
         loss, label = _suspects.HARD[name], self.labels[0]
-        return factor * _suspects.gradient(
-            lambda z: loss(_suspects.both(z), label), self.students[0]
-        )
+        return factor * self._hard_gradient(loss, self.students[0], label)
 
     @functools.cached_property
     def growth(self):
@@ -167,6 +181,12 @@ class Case:
             power = np.log2(self.growth)
             weight = soft * self.temperature.value**power
             found["loss on the soft targets"] = self.soft_kind[1] / weight
+        if self.probe.apart:  # their sum is as good as their mean
+            classes = self.probe.classes
+            found = {
+                part: scale / classes if abs(scale / classes - 1) < 0.02 else scale
+                for part, scale in found.items()
+            }
         return found
 
 

@@ -29,7 +29,7 @@ def label_loss(case):
         text = "its gradient is that of no cross-entropy: it cannot be judged here"
         return Finding(name, "not applicable", text, "", measured)
     if kind == "double softmax":
-        classes = case.probe.classes
+        classes = 2 if case.probe.apart else case.probe.classes
         floor = math.log(math.e + classes - 1) - 1
         return Finding(
             name,

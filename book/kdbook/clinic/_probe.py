@@ -7,6 +7,7 @@ gradient of any Distiller can be read off, without knowing how it computes or re
 """
 
 import contextlib
+import functools
 
 import keras
 import numpy as np
@@ -222,29 +223,30 @@ class Probe:
         one = one_of(answer, model, self.names[role])
         return keras.ops.convert_to_numpy(keras.tree.flatten(answer)[0] if one is None else one)
 
-    def _hold_together(self):
-        """Whether the student's end or the labels show that classes do not exclude each other."""
+    @functools.cached_property
+    def apart(self):
+        """Whether each class is a yes or no of its own, as student's end or labels show."""
         try:
             end = distribution(self.student)
         except ValueError:  # it does not show
             end = None
         shares = self.one_hot and not np.allclose(self.y.sum(axis=-1), 1, atol=0.01)
         given = getattr(self.distiller, "exclusive", None) is False
-        return self.classes > 1 and (end == "bernoulli" or shares or given)
+        return self.classes == 1 or end == "bernoulli" or shares or given
 
     def why_not(self):
         """Say why the logits cannot be set, or return an empty string."""
         for role, layer in self.heads.items():
             if layer is None:
                 return f"the {role} has no last layer with kernel and bias, so its logits are fixed"
-        if self._hold_together():
-            return "several classes may hold at once, and the checks are for those that do not"
+        if self.apart and self.classes > 1 and not self.one_hot:
+            return "several classes may hold at once, and the labels are not one number for each"
         sizes = {role: layer.bias.shape[0] for role, layer in self.heads.items()}
         if len(set(sizes.values())) != 1:
             return f"the networks have different numbers of classes: {sizes}"
         logits = np.linspace(-1, 2, self.classes)
         end, shares = "a softmax", softmax(logits)
-        if self.classes == 1:
+        if self.apart:
             end, shares = "a sigmoid", 1 / (1 + np.exp(-logits))
         for role in self.heads:
             self.set_logits(role, logits)

@@ -37,8 +37,8 @@ def shift_of_logits(case):
     name, reason = "shift of the logits", _missing(case)
     if reason or case.soft_kind[0] == "squared logits":
         return Finding(name, "not applicable", reason or _unnamed(case))
-    if case.probe.classes == 1:
-        text = "one logit is measured against 0: a constant added to it is another answer"
+    if case.probe.apart:
+        text = "a yes or no is a logit measured against 0: a constant added is another answer"
         return Finding(name, "not applicable", text)
     teachers, student = case.teachers, case.students[0]
     moved = case.probe.gradient(teachers[1] + 10, student, case.labels[0]) - case.base[1]
@@ -92,19 +92,19 @@ def temperature(case):
     if reason:
         return Finding(name, "not applicable", reason)
     kind, _, residual = case.soft_kind
-    measured = {"residual": residual}
+    measured, end = {"residual": residual}, "sigmoid" if case.probe.apart else "softmax"
     if kind in _ON_LOGITS:
-        text = f"it divides the logits: softmax(z / T), to {residual:.1e} of the gradient"
+        text = f"it divides the logits: {end}(z / T), to {residual:.1e} of the gradient"
         return Finding(name, "passed", text, "", measured)
     fault, remedy = {
-        "ignored": ("it does not reach the loss, or cancels out of it", "use softmax(logits / T)."),
+        "ignored": ("it does not reach the loss, or cancels out of it", f"use {end}(logits / T)."),
         "logits times T": (
-            "it multiplies the logits, softmax(z * T), which makes the targets harder, not softer",
-            "divide: softmax(logits / T).",
+            f"it multiplies the logits, {end}(z * T), which makes the targets harder, not softer",
+            f"divide: {end}(logits / T).",
         ),
         "raw logits": (
-            "logits / T are taken for probabilities: there is no softmax",
-            "use softmax(logits / T).",
+            f"logits / T are taken for probabilities: there is no {end}",
+            f"use {end}(logits / T).",
         ),
     }.get(
         kind.removesuffix(", clipped"),
@@ -181,8 +181,9 @@ def _pull(case):
         return None, None, "the loss on the labels is unknown"
     left = case.probe.gradient(student, student, case.labels[0]) - hard
     usual = np.linalg.norm(case.base - hard, axis=1).mean()
-    logits = _suspects.both(student)  # smoothing pulls from them towards equal shares
-    smoothing = (softmax(logits) - 1 / len(logits))[-len(student) :]
+    rows = case.rows(student)  # smoothing pulls from them towards equal shares
+    smoothing = (softmax(rows) - 1 / rows.shape[-1]).reshape(-1)
+    smoothing = smoothing[1::2] if case.probe.apart else smoothing
     strength, rest = _suspects.fit(left, smoothing)
     if strength > 0 and rest < 0.02:
         return None, None, "the labels may be smoothed, and no alpha leaves them out"

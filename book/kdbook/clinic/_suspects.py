@@ -1,6 +1,7 @@
 """Losses that distillers are known to use, right and wrong, to be told apart by their gradients.
 
-In float64 NumPy, of one pixel: ``z_t`` and ``z_s`` are the logits of teacher and student. Two
+In float64 NumPy, of one distribution: ``z_t`` and ``z_s`` are the logits of teacher and student,
+of which a class that is a yes or no of its own has two, 0 for no and its own for yes. Two
 losses are taken for the same if one gradient is a multiple of the other, so weights and reductions
 do not matter here.
 """
@@ -53,15 +54,6 @@ HARD = {
     "logits as probabilities, divided": lambda z, label: -np.log(_clipped(z / z.sum()))[label],
 }
 """Losses on the labels, by name: functions of the student's logits and the class of the label."""
-
-
-def both(logits):
-    """Return the logits as a softmax has them: one logit is that of yes, and no has 0.
-
-    >>> both(np.array([2.0]))
-    array([0., 2.])
-    """
-    return np.array([0.0, logits[0]]) if len(logits) == 1 else logits
 
 
 def gradient(function, z, step=1e-5):

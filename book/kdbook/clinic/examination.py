@@ -22,11 +22,12 @@ def check_distiller(distiller, batch, quiet=False):
 
     .. math:: \alpha\,(\mathrm{softmax}(z^s) - y) + (1 - \alpha)\,T\,(q(T) - p(T))
 
-    with the softened probabilities p of the teacher and q of the student. What alpha weighs is
-    found out first: sums other than this one are in use. Afterwards every variable, the optimizer
-    and all settings are as they were. About forty steps are taken, without compilation, on the
-    first two images of the batch. It is made for the TensorFlow backend; JAX compiles each of the
-    steps anew, which takes minutes.
+    with the softened probabilities p of the teacher and q of the student. For one logit, and where
+    several classes may hold at once, they are sigmoids, and the loss is the sum over the classes
+    or the mean. What alpha weighs is found out first: sums other than this one are in use.
+    Afterwards every variable, the optimizer and all settings are as they were. About forty steps
+    are taken, without compilation, on the first two images of the batch. It is made for the
+    TensorFlow backend; JAX compiles each of the steps anew, which takes minutes.
 
     Parameters
     ----------
@@ -35,7 +36,8 @@ def check_distiller(distiller, batch, quiet=False):
         layer with weights has kernel and bias.
     batch : tuple
         ``(x, y)`` or ``(x, y, sample_weight)``: inputs as ``fit`` takes them, at least one;
-        labels as class ids of shape (batch, ...) or one-hot; weights of the shape of the ids, or
+        labels as class ids of shape (batch, ...), one-hot, or 0 and 1 for each class where several
+        may hold at once; weights of the shape of the ids, or
         (batch,).
     quiet : bool
         Whether to print nothing.
