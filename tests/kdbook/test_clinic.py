@@ -164,6 +164,25 @@ def test_faults_with_one_logit(kind, failed):
     assert checked(kind, binary(weighted=False), one_logit()).failed == failed
 
 
+class BinaryOfKeras(d.OneLogit):
+    fit = keras.Model.fit
+
+    def hard(self, y, z):
+        return keras.losses.binary_crossentropy(y[..., None], z, from_logits=True)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_labels_of_one_logit_that_keras_does_not_check(compiled):
+    report = checked(BinaryOfKeras, binary(), one_logit(), jit_compile=compiled)
+    found = report["labels outside the classes"]
+    assert report.failed == ("labels outside the classes",)
+    assert found.message == "a label of 255 goes unnoticed"
+    assert found.remedy == (
+        "a binary cross-entropy takes any number for a label, compiled or not: put 0 or 1 where "
+        "the weight is 0, and look at the range of all other labels before the loss."
+    )
+
+
 def test_a_batch_of_one_class_and_one_logit():
     x, y = binary(weighted=False)
     assert checked(Distiller, (x, np.zeros_like(y)), one_logit()).failed == ()

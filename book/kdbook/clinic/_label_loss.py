@@ -95,9 +95,13 @@ def labels_outside(case):
         text = f"a label of {label} is an error"
         text += ", and of no account where its weight is 0" if ignored == ["silence"] else ""
         return Finding(name, "passed", text)
+    if probe.apart:
+        why, fill = "a binary cross-entropy takes any number for a label, compiled or not", "0 or 1"
+    else:
+        why, fill = "compilers drop the check that Keras makes", "a class"
     remedy = (
-        "compilers drop the check that Keras makes: put a class where the weight is 0, and look "
-        "at the range of all other labels before the loss."
+        f"{why}: put {fill} where the weight is 0, and look at the range of all other labels "
+        "before the loss."
     )
     return Finding(name, "failed", "; ".join(wrong), remedy)
 
