@@ -20,16 +20,9 @@ def test_points_stand_at_their_numbers_in_the_colour_of_their_model():
         figures.MODEL_COLORS[model] for model, _ in points
     ]
     assert drawn[0].get_marker() != drawn[1].get_marker() == drawn[2].get_marker()
-    assert axes.get_xscale() == "log" and axes.get_ylim()[0] == 0
+    low, high = axes.get_ylim()  # the scores fill most of the height
+    assert axes.get_xscale() == "log" and 0.6 < (0.66 - 0.48) / (high - low) < 0.9
     assert axes.get_xlabel() == "megabytes" and axes.get_ylabel() == "mean IoU"
-
-
-def test_a_reference_is_a_dashed_line_with_its_name():
-    points = {("teacher", "ONNX"): (7.8, 0.66)}
-    figure = production.trade_off(points, "megabytes", references={"constant predictor": 0.12})
-    (line,) = (each for each in figure.axes[0].lines if each.get_label() == "constant predictor")
-    assert list(line.get_ydata()) == [0.12, 0.12]
-    assert "constant predictor" in {text.get_text() for text in figure.legends[0].get_texts()}
 
 
 def test_the_legend_names_models_and_kinds():

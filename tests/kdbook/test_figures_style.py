@@ -88,7 +88,7 @@ def test_show_puts_out_one_picture_with_its_description(monkeypatch):
 
 def test_a_photograph_has_the_pixels_that_the_page_shows(monkeypatch):
     figure, axes = figures.new_figure()
-    axes.imshow(np.zeros((4, 4, 3)))
+    axes.imshow(np.zeros((64, 64, 3)))
     (picture,) = shown(figure, "a black square, nothing else", monkeypatch)
     width = int(BeautifulSoup(picture._repr_html_(), "html.parser").img["width"])
     assert Image.open(io.BytesIO(picture.data)).width == width

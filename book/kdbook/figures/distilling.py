@@ -55,12 +55,12 @@ def _line(axes, name, kind, values):
 def moving_teacher(held, moving, moving_from_original):
     """Draw the distance of student and teacher, step by step, with the teacher held and let loose.
 
-    - ``held``: sequence of float. Loss at each step while the teacher stays as it is, in nats a
-      pixel.
+    - ``held``: sequence of float. Loss at each step while the teacher stays as it is, in nats an
+      image.
     - ``moving``: sequence of float. Loss at each step while the optimizer moves the teacher too.
     - ``moving_from_original``: sequence of float. The same student, measured against the teacher as
       it was before the first step.
-    - Returns a figure: one logarithmic panel with three lines, named in the legend.
+    - Returns a figure: one panel with three lines, named in the legend.
 
     >>> figure = moving_teacher([1.0, 0.6], [1.0, 0.1], [1.0, 0.9])
     >>> len(figure.axes[0].lines)
@@ -78,8 +78,10 @@ def moving_teacher(held, moving, moving_from_original):
     for label, values, model, style in lines:
         color, marker = MODEL_COLORS[model], model_marker(model)
         steps = np.arange(1, len(values) + 1)
-        axes.plot(steps, values, color=color, linestyle=style, marker=marker, label=label)
-    axes.set(xlabel="step", ylabel="T² KL, nats a pixel", yscale="log")
+        axes.plot(
+            steps, values, color=color, linestyle=style, marker=marker, markevery=5, label=label
+        )
+    axes.set(xlabel="step", ylabel="T² KL, nats an image", ylim=(0, None))
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="y", color=GRID)
     figure.legend(loc="outside upper left", ncols=1)

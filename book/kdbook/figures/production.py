@@ -3,19 +3,18 @@
 import numpy as np
 from matplotlib import ticker
 
-from kdbook.figures.style import DASHED, model_color, new_figure, styled
+from kdbook.figures.style import model_color, new_figure, styled
 
 
 @styled
-def trade_off(points, xlabel, references=None):
+def trade_off(points, xlabel):
     """Draw each file as a point: cost to the right, on a scale of powers, quality upwards.
 
     - ``points``: dict of (str, str) to (float, float). Model, as in
       :data:`kdbook.figures.MODEL_COLORS`, and what kind of file it is; cost, more than 0, and
       quality.
-    - ``xlabel``: what the cost is, with its unit. The quality is the mean IoU.
-    - ``references``: dict of str to float. Dashed lines: a quality that is had for nothing, such as
-      the constant predictor's.
+    - ``xlabel``: what the cost is, with its unit. The quality is the mean IoU, on a scale that does not begin
+      at 0.
 
     >>> figure = trade_off({("teacher", "ONNX"): (7.8, 0.66)}, "megabytes")
     >>> figure.axes[0].get_xlabel()
@@ -34,10 +33,8 @@ def trade_off(points, xlabel, references=None):
     for kind in kinds:
         marker = "osD^vP*X"[kinds.index(kind) % 8]
         axes.plot([], [], marker, color="#555555", markerfacecolor="none", label=kind)
-    for name, quality in (references or {}).items():
-        axes.axhline(quality, label=name, **DASHED)
-    best = max(quality for _, quality in points.values())
-    axes.set(xscale="log", xlabel=xlabel, ylabel="mean IoU", ylim=(0, 1.1 * best or None))
+    axes.margins(y=0.15)
+    axes.set(xscale="log", xlabel=xlabel, ylabel="mean IoU")
     # Plain numbers, few enough to stand side by side, also where all costs are of one size.
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")

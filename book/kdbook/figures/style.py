@@ -157,14 +157,15 @@ def rgb_bytes(colors):
 def sharpness(figure):
     """Return how many times more pixels a figure's file has than the page shows.
 
-    Drawings have twice as many, for screens that can show them. With photographs in it the file
-    would be four times as heavy.
+    Drawings, maps of a few cells among them, have twice as many, for screens that can show them.
+    With photographs in it the file would be four times as heavy.
 
     >>> figure, axes = new_figure(height=2.0)
     >>> sharpness(figure)
     2
     """
-    return 1 if any(axes.images for axes in figure.axes) else 2
+    pictures = (picture for axes in figure.axes for picture in axes.images)
+    return 1 if any(picture.get_array().size > 1_000 for picture in pictures) else 2
 
 
 def png(figure, colours=256):
