@@ -92,7 +92,7 @@ def test_the_landing_page_says_the_same(stated):
     assert {name: (int(r), int(e)) for name, r, e in rows} == {
         name: times[:2] for name, times in stated.items()
     }
-    said = re.search(r"about ([\d.]+) hours and ([\d.]+) hours for the whole book", text)
+    said = re.search(r"about ([\d.]+) hours of reading and ([\d.]+) hours of exercises", text)
     for part in (0, 1):
         hours = sum(times[part] for times in stated.values()) / 60
         assert abs(hours - float(said[part + 1])) <= 0.25
