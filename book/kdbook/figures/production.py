@@ -13,8 +13,8 @@ def trade_off(points, xlabel):
     - ``points``: dict of (str, str) to (float, float). Model, as in
       :data:`kdbook.figures.MODEL_COLORS`, and what kind of file it is; cost, more than 0, and
       quality.
-    - ``xlabel``: what the cost is, with its unit. The quality is the mean IoU, on a scale that does not
-      begin at 0.
+    - ``xlabel``: what the cost is, with its unit. The quality is the mean IoU, on a scale that
+      does not begin at 0.
 
     >>> figure = trade_off({("teacher", "ONNX"): (7.8, 0.66)}, "megabytes")
     >>> figure.axes[0].get_xlabel()
