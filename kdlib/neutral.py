@@ -11,7 +11,7 @@ import threading
 import keras
 from keras import ops
 
-from kdlib._arguments import is_number
+from kdlib._arguments import checked_whole, is_number
 from kdlib._checked_model import CheckedModel
 from kdlib._labels import per_pixel, unmasked
 from kdlib._loss_arguments import as_loss, computes_in_float16, scaled
@@ -152,6 +152,11 @@ class NeutralDistiller(CheckedModel):
         metrics = of_one_output(metrics, self._output_names())
         if not (ignore_class is None or is_number(ignore_class)):
             raise ValueError(f"ignore_class is {ignore_class!r}; expected a number, such as 255.")
+        checked_whole(kwargs.get("steps_per_execution", 1), "steps_per_execution")
+        if kwargs.get("jit_compile", "auto") not in (True, False, "auto"):
+            raise ValueError(
+                f"jit_compile is {kwargs['jit_compile']!r}; expected True, False or 'auto'."
+            )
         if optimizer is None:
             raise ValueError("optimizer is None; expected one, such as keras.optimizers.Adam().")
         self._check_from_here(metrics)

@@ -211,6 +211,8 @@ def test_options_that_cannot_be(options, message):
         ({"metrics": "accuracy"}, "metrics is 'accuracy'; expected a list"),
         ({"loss_weights": [1.0]}, "takes no loss_weights; expected alpha"),
         ({"ignore_class": [254, 255]}, "expected a number, such as 255"),
+        ({"steps_per_execution": 0}, "steps_per_execution is 0; expected an integer of 1 or more"),
+        ({"jit_compile": "yes"}, "jit_compile is 'yes'; expected True, False or 'auto'"),
         ({"student_loss_fn": keras.losses.Dice()}, "Dice, which takes probabilities, and the Dis"),
         ({"student_loss_fn": keras.losses.Tversky()}, "Leave it out: the default is the cross-en"),
         ({"student_loss_fn": keras.losses.poisson}, "poisson, which takes probabilities"),
