@@ -610,7 +610,6 @@ METRICS = keras.metrics
         ),
         (np.eye(3)[Y], None, METRICS.MeanIoU(3, sparse_y_pred=False), "takes class ids. 'accurac"),
     ],
-    ids=repr,
 )
 def test_a_metric_that_would_report_a_wrong_number_is_refused(y, end, metric, message):
     for eager in (True, False):
