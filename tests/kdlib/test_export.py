@@ -412,7 +412,7 @@ def test_the_command_writes_a_file_of_ones_own_network(tmp_path, capsys):
 
 
 @keras.saving.register_keras_serializable("tests")
-class Subclassed(keras.Model):
+class ShapeUnknown(keras.Model):
     """A network whose output shape is not known from outside."""
 
     def __init__(self, **options):
@@ -434,7 +434,7 @@ def roof(tmp_path):
 @pytest.mark.tensorflow
 def test_the_command_writes_a_file_of_a_subclassed_network(roof, tmp_path, capsys):
     pytest.importorskip("ai_edge_litert")
-    own, file = Subclassed(), str(tmp_path / "own.tflite")
+    own, file = ShapeUnknown(), str(tmp_path / "own.tflite")
     x = np.random.default_rng(0).random((1, 64, 64, 3), dtype="float32")
     expected = keras.ops.convert_to_numpy(own(x))
     own.save(tmp_path / "own.keras")
