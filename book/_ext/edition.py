@@ -54,7 +54,8 @@ def describe(app, pagename, templatename, context, doctree):
 
 def first_sentence(doctree):
     """Return the first sentence below the title: of a chapter, its question."""
-    texts = (part.astext() for part in doctree.findall(nodes.paragraph))
+    # The words alone: a picture, such as the badge of Colab, would say its alternative text.
+    texts = ("".join(part.findall(nodes.Text)) for part in doctree.findall(nodes.paragraph))
     first, stop, _ = next(text for text in texts if text).partition(". ")
     return first + stop.strip()
 

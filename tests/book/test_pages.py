@@ -187,14 +187,33 @@ def test_every_page_has_one_address_and_a_preview(site, pages):
         (canonical,) = page.find_all("link", rel="canonical")
         shown = preview(page)
         assert canonical["href"] == shown["og:url"] == base + name
-        description = page.find("meta", attrs={"name": "description"})["content"]
-        assert shown["og:description"] == description, name
+        assert shown["og:description"] == description_of(page), name
         assert shown["og:site_name"] == "Soft Targets" and shown["og:title"], name
         assert shown["og:image"].startswith(base) and shown["og:image:alt"], name
         picture = Image.open(site / shown["og:image"].removeprefix(base))
         assert picture.size == landing_picture.PREVIEW
-    titles = [page.title.get_text() for page in pages.values()]
-    assert len(titles) == len(set(titles))
+    for says in (page_title, description_of):
+        said = [says(page) for page in pages.values()]
+        assert len(said) == len(set(said)), says.__name__
+
+
+def page_title(page):
+    """Return the title that a tab of the browser shows."""
+    return page.title.get_text()
+
+
+def description_of(page):
+    """Return what a search engine shows below the title."""
+    return page.find("meta", attrs={"name": "description"})["content"]
+
+
+def test_a_chapter_is_described_by_its_question(site, pages):
+    chapters = [path for path in pages if path.parent.name == "notebooks"]
+    assert len(chapters) == 12
+    for path in chapters:
+        question = pages[path].find("article").find("em").get_text()
+        assert question.endswith("?")
+        assert description_of(pages[path]).startswith(f"{question} A chapter of"), path.name
 
 
 def test_the_bare_address_leads_on_and_has_the_preview_of_the_first_page(site, pages):

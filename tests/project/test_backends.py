@@ -23,16 +23,22 @@ COMPUTING = (
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_library_on_another_backend(backend, run_time):
+def test_library_on_another_backend(backend, run_time, tmp_path):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     files = [ROOT / "tests" / "kdlib" / f"test_{name}.py" for name in COMPUTING]
     command = [sys.executable, "-m", "pytest", "-q", "-m", "not tensorflow", *files]
+    # JAX compiles the step of every test: plainly, and what was compiled before is read.
+    quick = {
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
     start = time.monotonic()
     run = subprocess.run(
         [*command, "-p", "no:cacheprovider", "--color=no"],
         cwd=ROOT,
-        env=dict(os.environ, KERAS_BACKEND=backend),
+        env=dict(os.environ, KERAS_BACKEND=backend, **quick),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
