@@ -273,10 +273,13 @@ def brightness(color):
     return sum(map(int, re.findall(r"\d+", color)[:3])) / 3
 
 
-def test_tables_of_the_models_fit_a_telephone(chrome, address):
-    with Visit(chrome, address, "book/models.html", viewport=PHONE) as visit:
+@pytest.mark.parametrize(
+    ("name", "tables"), [("book/models.html", 4), ("book/own_network.html", 2)]
+)
+def test_tables_of_numbers_and_of_code_fit_a_telephone(chrome, address, name, tables):
+    with Visit(chrome, address, name, viewport=PHONE) as visit:
         widths = visit.page.evaluate(
-            "Array.from(document.querySelectorAll('main table.cards'))"
+            "Array.from(document.querySelectorAll('main table.table'))"
             ".map(table => table.scrollWidth - table.parentElement.clientWidth)"
         )
-        assert len(widths) == 4 and max(widths) <= 0
+        assert len(widths) == tables and max(widths) <= 0
