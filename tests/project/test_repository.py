@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import tomllib
+import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -89,25 +90,34 @@ def test_paths_of_tests_that_are_named_exist(name):
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
-def test_the_source_distribution_has_what_its_readme_speaks_of(tmp_path):
+def test_wheel_and_source_distribution_are_whole(tmp_path):
     """Built of a copy, for building leaves its files behind."""
     for path in all_tracked():
         copy = tmp_path / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
-    program = "from setuptools import build_meta; build_meta.build_sdist('dist')"
+    program = (
+        "from setuptools import build_meta as to; to.build_sdist('dist'); to.build_wheel('dist')"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0 and "deprecated" not in said, said[-3000:]
-    with tarfile.open(next((tmp_path / "dist").iterdir())) as archive:
+    with tarfile.open(next((tmp_path / "dist").glob("*.tar.gz"))) as archive:
         members = {name.partition("/")[2]: name for name in archive.getnames()}
         metadata = archive.extractfile(members["PKG-INFO"]).read().decode().splitlines()
     named = {"Makefile", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "README.md"}
     assert named | {"LICENSE", "LICENSE-TEXT", "pyproject.toml"} <= set(members)
     assert "License-Expression: MIT" in metadata
     assert "License-File: LICENSE-TEXT" in metadata
+    ours = [path.relative_to(ROOT) for path in all_tracked()]
+    kdlib_files = {str(path) for path in ours if path.parts[0] == "kdlib"}
+    kdbook_files = {str(path) for path in ours if path.parts[:2] == ("book", "kdbook")}
+    assert kdlib_files | kdbook_files <= set(members)
+    with zipfile.ZipFile(next((tmp_path / "dist").glob("*.whl"))) as wheel:
+        in_wheel = kdlib_files | {name.removeprefix("book/") for name in kdbook_files}
+        assert in_wheel <= set(wheel.namelist())
 
 
 def test_what_a_build_leaves_is_ignored_and_cleaned():
