@@ -29,6 +29,7 @@ class CheckedModel(keras.Model):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self._trained, self._class_weighted, self._metrics_given = None, False, []
+        self._label_axes, self._one_hot = {}, None
         self.labels_outside = Outside()
 
     def _check_from_here(self, metrics):
@@ -73,7 +74,7 @@ class CheckedModel(keras.Model):
         if self._class_weighted != (class_weight is not None):
             self._class_weighted = class_weight is not None
             self._start_anew()
-        self._await_labels("train", x, y)
+        self._await_labels("train", x, y, sample_weight)
         return {"class_weight": class_weight, "sample_weight": sample_weight}
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, **kwargs):
@@ -84,7 +85,7 @@ class CheckedModel(keras.Model):
     def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
         """Evaluate one batch as every Keras model does, with the checks of :meth:`evaluate`."""
         check_arrays(x, y, sample_weight)
-        self._await_labels("test", x, y)
+        self._await_labels("test", x, y, sample_weight)
         return super().test_on_batch(x, _unchanged(y), sample_weight, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
@@ -101,17 +102,19 @@ class CheckedModel(keras.Model):
             As :meth:`fit`.
         """
         check_arrays(x, y, sample_weight)
-        self._await_labels("test", x, y)
+        self._await_labels("test", x, y, sample_weight)
         return super().evaluate(x, _unchanged(y), *args, sample_weight=sample_weight, **kwargs)
 
-    def _await_labels(self, step, x, y):
+    def _await_labels(self, step, x, y, sample_weight):
         """Compile the steps anew if they were for other labels: TensorFlow does so once too little.
 
         It lets a compiled step make variables the first time alone, as metrics do that come in with
-        the labels. And once labels have come with other axes, it no longer tells how many.
+        the labels. And once labels or weights have come with other axes, it no longer tells how
+        many.
         """
         shapes = [tuple(getattr(each, "shape", ())) for each in keras.tree.flatten(y)]
-        axes = [len(shape) for shape in shapes]
+        weights = [getattr(each, "shape", ()) for each in keras.tree.flatten(sample_weight)]
+        axes = [len(shape) for shape in (*shapes, *weights)]
         one_hot = self._one_hot
         if y is not None and len(shapes) == 1:  # of one output
             one_hot = axes[0] == len(self._logits_shape) and shapes[0][-1] != 1
@@ -249,8 +252,9 @@ class CheckedModel(keras.Model):
         if y is None:
             return self._results(without=(self._compile_metrics, self.student_loss_tracker))
         shares = len(y.shape) == len(self._logits_shape)
-        for metric in self._metrics_given if self.classes > 1 else []:
-            check_metric(metric, shares, self._gives_probabilities)
+        for metric in self._metrics_given:
+            known = shares, self._gives_probabilities, self.classes, self.exclusive
+            check_metric(metric, *known)
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def get_metrics_result(self):

@@ -8,6 +8,11 @@ from keras import ops
 
 from kdlib._tensors import shapes_differ
 
+EXPECTED_WEIGHTS = (
+    "expected finite numbers from 0. A negative weight trains the student away from its labels, "
+    "and NaN or infinity makes its weights NaN."
+)
+
 
 def per_pixel(sample_weight, logits):
     """Give a weight per image the axes of a weight per pixel, so that it reaches every pixel.
@@ -103,13 +108,13 @@ def check_arrays(x, y, sample_weight, class_weight=None):
         raise ValueError("sample_weight is a list of numbers; expected an array: numpy.array(it).")
     for weight in keras.tree.flatten(sample_weight):
         kind = getattr(getattr(weight, "dtype", None), "kind", "")
-        if kind == "f" and not np.isfinite(weight).all():
-            raise ValueError(
-                "sample_weight holds NaN or an infinite number, which would make every weight of "
-                "the student NaN; expected numbers from 0."
-            )
+        if kind in ("f", "i") and not _may_weigh(weight):
+            wrong = np.ravel(weight)[~(np.isfinite(weight) & (weight >= 0)).ravel()][0]
+            raise ValueError(f"sample_weight holds {wrong:g}; {EXPECTED_WEIGHTS}")
     if not isinstance(class_weight, (dict, type(None))):
         raise ValueError(f"class_weight is {class_weight!r}; expected a dictionary, as {{0: 2.0}}.")
+    if wrong := [value for value in (class_weight or {}).values() if not _may_weigh(value)]:
+        raise ValueError(f"class_weight holds {wrong[0]:g}; {EXPECTED_WEIGHTS}")
     for each in [] if y is None else keras.tree.flatten(y):
         no_numbers = getattr(getattr(each, "dtype", None), "kind", "") in ("U", "S", "O", "c")
         if no_numbers or not len(getattr(each, "shape", ())):
@@ -126,6 +131,10 @@ def check_arrays(x, y, sample_weight, class_weight=None):
             "weights without labels, which Keras leaves aside; expected labels too. At alpha=0 "
             "nothing is learned from them: zeros will do."
         )
+
+
+def _may_weigh(weight):
+    return bool(np.all(np.isfinite(weight) & (np.asarray(weight) >= 0)))
 
 
 def may_hold_labels(x):
@@ -189,11 +198,14 @@ def prepared(y, sample_weight, shape, exclusive=True, ignore_class=None, allowed
     unknown = ops.any(ops.logical_and(outside, ops.isnan(telling)))
     largest = ops.where(unknown, math.nan, largest)
     wrong = ops.cast(ops.any(outside), "int32")
-    if sample_weight is not None:  # one that is NaN or infinite spoils more than any label
-        numbers = ops.isfinite(sample_weight)
-        endless = ops.logical_not(ops.all(numbers))
-        largest = ops.where(endless, ops.sum(ops.cast(sample_weight, "float32")), largest)
-        wrong = ops.where(endless, 2, wrong)
+    if sample_weight is not None:  # a wrong one spoils more than any label
+        finite = ops.isfinite(sample_weight)
+        numbers = ops.logical_and(finite, sample_weight >= 0)
+        spoils = ops.logical_not(ops.all(numbers))
+        weights = ops.cast(sample_weight, "float32")
+        telling = ops.where(ops.all(finite), ops.min(weights, initial=0.0), ops.sum(weights))
+        largest = ops.where(spoils, telling, largest)
+        wrong = ops.where(spoils, 2, wrong)
         sample_weight = ops.where(numbers, sample_weight, ops.zeros_like(sample_weight))
     return y, sample_weight, (wrong, largest)
 

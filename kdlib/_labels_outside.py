@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kdlib._labels import in_32_bits
+from kdlib._labels import EXPECTED_WEIGHTS, in_32_bits
 
 WRONG = ("nothing", "label", "weight")
 """What can be wrong with a batch."""
@@ -20,8 +20,7 @@ _FAILED = r"failed: \[(a (?:label|sample weight) .*?)\] \[(.*?)\] \[(.*?)\]"
 def refusal(wrong, label, classes, exclusive, shares=False):
     """Return what to say of a label or weight, in two halves around it; ``wrong`` is a number."""
     if WRONG[wrong] == "weight":
-        spoils = "which would make every weight of the student NaN; expected numbers from 0."
-        return "a sample weight is", label, spoils
+        return "a sample weight is", label, f"and no weight; {EXPECTED_WEIGHTS}"
     if shares and classes > 1:
         wanted = "0 to 1, with a sum of 1" if exclusive else "0 to 1"
         remedy = "Give what has no class the weight 0."

@@ -14,6 +14,20 @@ from kdlib._loss_arguments import is_keras
 _OVER_SHARES = {"categoricalaccuracy", "topkcategoricalaccuracy", "categoricalcrossentropy"}
 _OVER_SHARES |= {"binaryaccuracy", "binarycrossentropy", "kldivergence", "f1score", "fbetascore"}
 _OVER_SHARES |= {"precision", "recall", "auc"}
+# They compare several columns, and would find one always right, or always wrong.
+_OF_SEVERAL = {"categoricalaccuracy", "topkcategoricalaccuracy", "categoricalcrossentropy"}
+_OF_SEVERAL |= {"kldivergence"}
+# They do so too, if no threshold is given, which must be a probability.
+_F_SCORES = {"f1score", "fbetascore"}
+# They draw a line between yes and no: at 0.5, if no threshold is given.
+_WITH_A_LINE = {"binaryaccuracy", "binaryiou", "precision", "recall"}
+_WITH_A_LINE |= {"truepositives", "truenegatives", "falsepositives", "falsenegatives"}
+# They try all lines from 0 to 1, or take logarithms.
+_OVER_PROBABILITIES = {"auc", "kldivergence", "precisionatrecall", "recallatprecision"}
+_OVER_PROBABILITIES |= {"sensitivityatspecificity", "specificityatsensitivity", "crossentropy"}
+_OVER_PROBABILITIES |= {"binarycrossentropy", "sparsecategoricalcrossentropy"}
+_OVER_PROBABILITIES |= {"categoricalcrossentropy"}
+_SHORT = {"bce": "binarycrossentropy", "ce": "crossentropy"}
 
 
 def of_one_output(metrics, names):
@@ -34,16 +48,43 @@ def of_one_output(metrics, names):
     return mine if isinstance(mine, (list, tuple)) else [mine]
 
 
-def check_metric(metric, shares, gives_probabilities):
+def check_metric(metric, shares, gives_probabilities, classes, exclusive=True):
     """Raise ``ValueError`` if a metric of Keras would report a wrong number.
 
     - ``metric``: str, function or object.
     - ``shares``: whether the labels have a number for each class.
     - ``gives_probabilities``: whether the student's outputs are probabilities, not logits.
+    - ``classes``: int. How many numbers the student gives; 1 for yes or no.
+    - ``exclusive``: whether only one of several classes holds.
     """
     name, settings = _known(metric)
     if name is None:
         return
+    line = settings.get("threshold", settings.get("thresholds"))
+    accuracy = name in ("accuracy", "acc")
+    of_several = name in _OF_SEVERAL or (name in _F_SCORES and line is None)
+    of_several |= name.startswith("sparse") or "sparse_y_true" in settings
+    of_several |= accuracy and classes > 1  # Keras chooses by the axes
+    if of_several and (classes == 1 or not exclusive):
+        at = "" if gives_probabilities else "threshold=0"
+        raise ValueError(
+            f"the student says yes or no{' of each class' * (classes > 1)}, and the metric {name} "
+            f"compares classes; expected one such as keras.metrics.BinaryAccuracy({at})."
+        )
+    if classes > 1:
+        _check_labels(name, settings, shares)
+    _check_scale(name, settings, line, gives_probabilities)
+    drawn = name in _WITH_A_LINE or (accuracy and classes == 1)
+    if drawn and line in (None, 0.5) and settings.get("top_k") is None and not gives_probabilities:
+        how = "thresholds=0" if "thresholds" in settings else "threshold=0"
+        raise ValueError(
+            f"the metric {name} takes 0.5 as the line between no and yes, which is right for "
+            f"probabilities, and the student returns logits: say {how} in a metric object"
+            + (", keras.metrics.BinaryAccuracy." if "acc" in name else ".")
+        )
+
+
+def _check_labels(name, settings, shares):
     over_ids = name.startswith("sparse") or settings.get("sparse_y_true")
     over_shares = name in _OVER_SHARES or settings.get("sparse_y_true") is False
     if shares and over_ids:
@@ -61,15 +102,20 @@ def check_metric(metric, shares, gives_probabilities):
             f"the metric {name} takes predicted class ids, and the student returns a number for "
             "each class: say sparse_y_pred=False, or use those of kdlib.metrics."
         )
-    if name.endswith("crossentropy") or name == "ce":
-        from_logits = settings.get("from_logits", False)
-        if from_logits == gives_probabilities:
-            got = "probabilities" if from_logits else "logits"
-            raise ValueError(
-                f"the metric {name} takes {'logits' if from_logits else 'probabilities'}, and the "
-                f"student returns {got}: say from_logits={not from_logits} in a metric object. The "
-                "losses are reported anyway, as student_loss and distillation_loss."
-            )
+
+
+def _check_scale(name, settings, line, gives_probabilities):
+    from_logits = settings.get("from_logits", False)
+    over_probabilities = name in _OVER_PROBABILITIES or (name in _F_SCORES and line is not None)
+    if over_probabilities and from_logits == gives_probabilities:
+        remedy = f"say from_logits={not from_logits} in a metric object"
+        if not from_logits and settings and "from_logits" not in settings:
+            remedy = "score a network of the student and a softmax or sigmoid with it"
+        raise ValueError(
+            f"the metric {name} takes {'logits' if from_logits else 'probabilities'}, and the "
+            f"student returns {'probabilities' if from_logits else 'logits'}: {remedy}. The "
+            "losses are reported anyway, as student_loss and distillation_loss."
+        )
 
 
 def _known(metric):
@@ -82,9 +128,12 @@ def _known(metric):
         return None, {}
     if type(metric) is keras.metrics.MeanMetricWrapper:
         return _known(metric._fn)
-    sparse = {key: getattr(metric, key, None) for key in ("sparse_y_true", "sparse_y_pred")}
-    return _plain(type(metric).__name__), metric.get_config() | sparse
+    name, settings = _plain(type(metric).__name__), metric.get_config()
+    if hasattr(metric, "sparse_y_true") and name != "binaryiou":
+        settings |= {key: getattr(metric, key) for key in ("sparse_y_true", "sparse_y_pred")}
+    return name, settings
 
 
 def _plain(name):
-    return name.lower().replace("_", "")
+    plain = name.lower().replace("_", "")
+    return _SHORT.get(plain, plain)

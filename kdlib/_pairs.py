@@ -26,8 +26,9 @@ def check_pair(student, teacher, reading, same_inputs):
     shared = {id(v) for v in student.variables} & {id(v) for v in teacher.variables}
     if shared:
         raise ValueError(
-            f"student and teacher share {len(shared)} variables, so that training one would change "
-            "the other. Build them separately, or use keras.models.clone_model."
+            f"student and teacher share {len(shared)} variables, so that training the student, or "
+            "what is unfrozen later, could change the teacher. Build them separately, or use "
+            "keras.models.clone_model."
         )
     roles = (student, reading["student"]), (teacher, reading["teacher"])
     found = [logits_model(model, **how) for model, how in roles]

@@ -62,7 +62,7 @@ def test_a_weight_of_a_pixel_may_have_an_axis_of_one():
         (lambda: pair(student="sigmoid"), np.ones((6, 3)), {"class_weight": {0: 2}}, "one class"),
         (pair, None, {"class_weight": {0: 2}}, "weights without labels"),
         (pair, None, {"sample_weight": WEIGHT}, "weights without labels"),
-        (pair, Y, {"sample_weight": WEIGHT * np.nan}, "sample_weight holds NaN"),
+        (pair, Y, {"sample_weight": WEIGHT * np.nan}, "sample_weight holds nan"),
         (pair, Y, {"class_weight": {"0": 2.0}}, "class_weight is for '0', which is no class"),
         (pair, Y, {"class_weight": {0: 2.0, 7: 1.0}}, "class_weight is for 7, .* expected 0 to 2"),
         (pair, list(Y), {}, "the labels hold .*0.*; expected an array"),
@@ -546,9 +546,9 @@ def test_one_batch_is_checked_as_fit_checks():
     model = pair(student="sigmoid")
     model.compile(**EAGER)
     for given in ({"class_weight": {0: 10.0}}, {"sample_weight": WEIGHT * np.nan}):
-        with pytest.raises(ValueError, match="one class|holds NaN"):
+        with pytest.raises(ValueError, match="one class|holds nan"):
             model.train_on_batch(X, np.eye(3, dtype="float32")[Y], **given)
-    with pytest.raises(ValueError, match="holds NaN"):
+    with pytest.raises(ValueError, match="holds nan"):
         model.test_on_batch(X, np.eye(3, dtype="float32")[Y], sample_weight=WEIGHT * np.nan)
     model = pair()
     model.compile(keras.optimizers.SGD(0.0), alpha=1.0, run_eagerly=True)
@@ -620,6 +620,66 @@ def test_a_metric_that_would_report_a_wrong_number_is_refused(y, end, metric, me
                 step(X, y, verbose=0)
 
 
+ONE_NUMBER = "says yes or no, and the metric .* compares classes; .*BinaryAccuracy"
+AT_HALF = "0.5 as the line .* returns logits: say "
+
+
+@pytest.mark.parametrize(
+    ("end", "metric", "message"),
+    [
+        (None, "accuracy", AT_HALF + "threshold=0 .*BinaryAccuracy"),
+        (None, "binary_accuracy", AT_HALF + "threshold=0"),
+        (None, METRICS.Precision(), AT_HALF + "thresholds=0"),
+        (None, METRICS.FalseNegatives(), AT_HALF + "thresholds=0"),
+        (None, METRICS.BinaryIoU(), AT_HALF + "threshold=0"),
+        (None, "bce", "takes probabilities, and the student returns logits: say from_logits=True"),
+        (None, METRICS.AUC(), "takes probabilities, .*: say from_logits=True"),
+        (None, METRICS.PrecisionAtRecall(0.5), "probabilities, .*: score a network of the stud"),
+        (None, METRICS.F1Score(threshold=0.5), "probabilities, .*: score a network of the stud"),
+        ("sigmoid", METRICS.AUC(from_logits=True), "takes logits, .*: say from_logits=False"),
+        (None, "categorical_accuracy", ONE_NUMBER),
+        (None, METRICS.MeanIoU(2, sparse_y_pred=False), ONE_NUMBER),
+        ("sigmoid", "sparse_categorical_accuracy", ONE_NUMBER),
+        ("sigmoid", METRICS.F1Score(), ONE_NUMBER),
+        ("sigmoid", "kl_divergence", ONE_NUMBER),
+    ],
+)
+def test_a_metric_that_would_be_wrong_of_one_logit_is_refused(end, metric, message):
+    model = pair(1, student=end)
+    model.compile("sgd", [metric])
+    for step in (model.evaluate, model.fit):
+        with pytest.raises(ValueError, match=message):
+            step(X, Y % 2, verbose=0)
+
+
+def test_where_several_classes_may_hold_no_metric_looks_for_the_largest():
+    for metric in ("accuracy", "categorical_accuracy", METRICS.F1Score(), "kl_divergence"):
+        model = pair(student="sigmoid")
+        model.compile("sgd", [metric])
+        with pytest.raises(ValueError, match="yes or no of each class, and the metric"):
+            model.evaluate(X, np.eye(3)[Y], verbose=0)
+
+
+def test_metrics_of_one_logit_report_what_numpy_finds():
+    y = Y % 2
+    for end, line in ((None, 0.0), ("sigmoid", 0.5)):
+        model = pair(1, student=end)
+        model.compile(
+            "sgd",
+            [
+                METRICS.BinaryAccuracy(threshold=line, name="accuracy"),
+                METRICS.Precision(thresholds=line, name="precision"),
+                METRICS.AUC(from_logits=end is None, num_thresholds=5000, name="auc"),
+            ],
+        )
+        found, said = evaluated(model, X, y), ops.convert_to_numpy(model.student(X))[:, 0]
+        assert found["accuracy"] == pytest.approx(((said > line) == y).mean())
+        hits = y[said > line]
+        assert found["precision"] == pytest.approx(hits.mean() if len(hits) else 0)
+        pairs = [one > other for one in said[y == 1] for other in said[y == 0]]
+        assert found["auc"] == pytest.approx(np.mean(pairs), abs=1e-3)
+
+
 def test_a_metric_that_fits_reports_what_numpy_finds():
     for y, metric in (
         (Y, METRICS.SparseCategoricalAccuracy(name="found")),
@@ -648,6 +708,47 @@ def test_a_metric_that_fits_reports_what_numpy_finds():
     said = ops.convert_to_numpy(model.student(X)).argmax(-1)
     each = [np.sum((said == c) & (c == Y)) / np.sum((said == c) | (c == Y)) for c in range(3)]
     assert found["iou"] == pytest.approx(np.mean(each))
+
+
+def test_weights_may_come_in_another_form_each_time():
+    """As labels may: compiled for two forms, TensorFlow no longer tells how many axes there are."""
+
+    def of_pixels(seed):
+        keras.utils.set_random_seed(seed)
+        return keras.Sequential([keras.Input((2, 2, 3)), layers.Conv2D(3, 1)])
+
+    images = np.random.default_rng(0).normal(size=(6, 2, 2, 3)).astype("float32")
+    labels, each = np.tile(Y[:, None, None], (1, 2, 2)), np.arange(6.0) + 1
+    model = Distiller(of_pixels(0), of_pixels(1))
+    model.compile("sgd", alpha=0.3)
+    forms = [each, np.tile(each[:, None, None], (1, 2, 2)), each, None, each]
+    found = [
+        model.evaluate(images, labels, sample_weight=form, verbose=0, return_dict=True)["loss"]
+        for form in forms
+    ]
+    assert found[:3] + found[4:] == pytest.approx([found[0]] * 4, rel=1e-5)
+    assert found[3] != pytest.approx(found[0], rel=1e-3)
+    for form in forms:
+        model.fit(images, labels, sample_weight=form, verbose=0)
+
+
+def test_before_compile_it_says_so():
+    for step in (pair().fit, pair().evaluate):
+        with pytest.raises(ValueError, match="call `compile"):
+            step(X, Y, verbose=0)
+
+
+def test_a_negative_weight_is_refused():
+    model = pair()
+    model.compile("sgd")
+    for given in (
+        {"sample_weight": -WEIGHT - 1},
+        {"sample_weight": np.array([1, 1, -2, 1, 1, 1])},
+        {"class_weight": {0: 1.0, 1: -0.5}},
+        {"class_weight": {2: np.nan}},
+    ):
+        with pytest.raises(ValueError, match="_weight holds (-|nan).*expected finite numbers fro"):
+            model.fit(X, Y, verbose=0, **given)
 
 
 def test_metrics_are_of_the_output_that_is_distilled():
