@@ -26,6 +26,7 @@ class Header:
     - ``shape``: tuple of int. Height, width and classes of a view.
     - ``store``: {"float32", "float16", "uint8"}.
     - ``patches_a_file``: patches whose views are written, and appear, at once.
+    - ``format``: {1, 2}. In the first, files had no checksum.
 
     >>> new_header("a", "b", patches=100, views=8, shape=(256, 256, 6), store="float16").gigabytes
     0.63
@@ -38,6 +39,7 @@ class Header:
     shape: tuple
     store: str
     patches_a_file: int
+    format: int = 2
 
     @property
     def record(self):
@@ -62,7 +64,7 @@ class Header:
 
     def text(self):
         """Return the header as JSON."""
-        return json.dumps({"format": 1, **dataclasses.asdict(self)}, indent=1)
+        return json.dumps({"format": self.format, **dataclasses.asdict(self)}, indent=1)
 
 
 def new_header(teacher, images, patches, views, shape, store):
@@ -82,7 +84,8 @@ def new_header(teacher, images, patches, views, shape, store):
 def read_header(folder):
     """Return the header of a cache, or None if the folder holds none.
 
-    - ``ValueError`` if it is damaged, or of a format that this version does not know.
+    - ``ValueError`` if it is damaged, or of a format that this version does not know, or if the
+      folder is a file.
 
     >>> import tempfile
     >>> read_header(tempfile.mkdtemp()) is None
@@ -91,16 +94,26 @@ def read_header(folder):
     path = Path(folder) / HEADER
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        if fields.pop("format") != 1:
+        if fields["format"] not in (1, 2):
             raise KeyError("format")
         return Header(**fields | {"shape": tuple(fields["shape"])})
     except FileNotFoundError:
         return None
+    except NotADirectoryError as error:
+        raise no_folder(folder) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} is damaged, or of another version of kdlib ({error!r}). Delete the folder, "
             "and write the soft targets again."
         ) from error
+
+
+def no_folder(folder):
+    """Return the error to raise if there is a file where a cache was to be."""
+    return ValueError(
+        f"{folder} is no folder: there is a file of that name, or above it. Expected a folder for "
+        "the cache, or a place for one: choose another name."
+    )
 
 
 def check_header(folder, header, teacher, images):

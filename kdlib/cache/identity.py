@@ -11,11 +11,12 @@ _BLOCK = 256  # patches at a time, so that images on the disk are not all read i
 
 
 def hash_of_teacher(teacher):
-    """Return 16 hex digits for what decides a teacher's logits.
+    """Return 16 hex digits for the weights of a teacher and the kinds of its layers.
 
     They are of a SHA-256 over the values and shapes of its weights, and over the kind, activation
     and precision of each layer up to ``logits``. Names do not count: they differ from one run of
-    Python to the next. How the layers are joined does not count either.
+    Python to the next. Nor do other settings, or how the layers are joined: whoever keeps what a
+    teacher says asks it again, as :func:`kdlib.cache.read` does.
 
     Parameters
     ----------

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from kdlib.cache.answering import check_answers
+from kdlib.cache.files import check_size, check_sum, mapped
 from kdlib.cache.header import HEADER, check_header, read_header
 from kdlib.cache.identity import hash_of_images, hash_of_teacher
 from kdlib.cache.stores import decoded
+from kdlib.unet import logits_model
 
 
 class SoftTargets:
@@ -25,7 +28,7 @@ class SoftTargets:
     FileNotFoundError
         If a part is missing.
     ValueError
-        If a part is damaged.
+        If a part has another size. :func:`read` checks its bytes, too.
 
     Examples
     --------
@@ -46,7 +49,7 @@ class SoftTargets:
         self._record = header.record
         self._files = [(self.folder / name, here) for name, here in header.files.items()]
         for path, here in self._files:
-            _check_file(path, len(here) * header.views * self._record.itemsize)
+            check_size(path, header, here)
 
     def logits(self, numbers, turns=None):
         """Return the teacher's logits for some views.
@@ -73,16 +76,14 @@ class SoftTargets:
         views = np.empty(len(numbers), self._record)
         for place, (number, turn) in enumerate(zip(numbers, turns, strict=True)):
             path, here = self._files[number // self.header.patches_a_file]
-            views[place] = self._mapped(path, here)[number - here.start, turn]
+            views[place] = mapped(path, self.header, here)[number - here.start, turn]
         return decoded(views)
 
     def largest_error(self):
         """Return how far a stored logit is from the teacher's, at most: measured on writing."""
-        return max(float(self._mapped(path, here)["error"].max()) for path, here in self._files)
-
-    def _mapped(self, path, here):
-        shape = (len(here), self.header.views)
-        return np.memmap(path, dtype=self._record, mode="r", shape=shape)
+        return max(
+            float(mapped(path, self.header, here)["error"].max()) for path, here in self._files
+        )
 
     def _check(self, numbers, turns):
         limits = {"patch": (numbers, self.header.patches), "view": (turns, self.header.views)}
@@ -97,6 +98,14 @@ class SoftTargets:
 
 def read(folder, teacher, patches):
     """Return the soft targets in a folder, if they are this teacher's for these patches.
+
+    The weights are compared by their hash. The settings of layers are in no hash, so the teacher
+    is asked again about up to four patches. It must say what is kept to within the error of the
+    store and 0.4 percent, or 3 if it computes in bfloat16 (of the root mean square of the logits):
+    so much can rounding do from one machine to the next.
+
+    All files are read once for their checksums: about half a second for a gigabyte in memory.
+    A cache of an earlier version has no checksums, and is read without that check.
 
     Parameters
     ----------
@@ -115,7 +124,8 @@ def read(folder, teacher, patches):
     FileNotFoundError
         If there is no cache, or it is not complete.
     ValueError
-        If it is another teacher's or of other images, or a file is damaged.
+        If it is another teacher's or of other images, or a file is damaged; also if the teacher
+        answers at random, so that it cannot be told from another.
 
     Examples
     --------
@@ -137,17 +147,19 @@ def read(folder, teacher, patches):
             "with kdlib.cache.write(folder, teacher, patches)."
         )
     check_header(folder, header, hash_of_teacher(teacher), hash_of_images(patches))
-    return SoftTargets(folder, header)
+    targets = SoftTargets(folder, header)
+    check_files(header, targets._files, logits_model(teacher), patches)
+    return targets
 
 
-def _check_file(path, size):
-    if not path.exists():
-        raise FileNotFoundError(
-            f"the cache {path.parent} is not complete: {path.name} is missing. Call "
-            "kdlib.cache.write again with the same arguments; it goes on where it stopped."
-        )
-    if (found := path.stat().st_size) != size:
-        raise ValueError(
-            f"{path} has {found} bytes; expected {size}: it is damaged. Delete it, and call "
-            "kdlib.cache.write again; what is whole is kept."
-        )
+def check_files(header, files, ask, patches):
+    """Raise ``ValueError`` if files are damaged, or hold what another teacher says.
+
+    - ``header``: kdlib.cache.header.Header.
+    - ``files``: list of (path, numbers of its patches).
+    - ``ask``: as :func:`kdlib.network_ends.logits_model` gives it.
+    """
+    for path, here in files:
+        check_size(path, header, here)
+        check_sum(path, header)
+    check_answers(header, files, ask, patches)

@@ -5,16 +5,16 @@ import shutil
 import time
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from kdlib._arguments import checked_whole
 from kdlib._files import put
-from kdlib.cache.header import HEADER, VIEWS, check_header, new_header, read_header
+from kdlib.cache.answering import answer_shape, said
+from kdlib.cache.files import with_sum
+from kdlib.cache.header import HEADER, VIEWS, check_header, new_header, no_folder, read_header
 from kdlib.cache.identity import hash_of_images, hash_of_teacher
 from kdlib.cache.stores import encoded, record_type
-from kdlib.cache.targets import SoftTargets
-from kdlib.data.batches import turned
+from kdlib.cache.targets import SoftTargets, check_files
 from kdlib.unet import logits_model
 
 _ABANDONED = 600  # seconds after which a partial file is taken for that of a killed writer
@@ -26,6 +26,7 @@ def write(folder, teacher, patches, views=1, store="float16", batch_size=8):
     It may be killed and called again: what is written stays, and only the rest is done. Several
     processes may write the same cache at once. They go through it in random orders, so that they
     share the work; what two of them do is the same, and the later replaces the earlier as a whole.
+    What is there is checked first, as :func:`kdlib.cache.read` does it.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def write(folder, teacher, patches, views=1, store="float16", batch_size=8):
     ------
     ValueError
         If an argument is out of its range, the teacher does not fit the patches or is broken, or
-        the folder holds another cache.
+        the folder is a file, or holds another cache or a damaged one.
     OSError
         If there is too little room on the disk.
 
@@ -69,23 +70,27 @@ def write(folder, teacher, patches, views=1, store="float16", batch_size=8):
     """
     _check(patches, views, store, batch_size)
     folder, ask = Path(folder), logits_model(teacher)
-    shape = _shape(ask, patches)
+    shape = answer_shape(ask, patches)
     ids = hash_of_teacher(teacher), hash_of_images(patches)
     header = _claim(folder, new_header(*ids, len(patches), views, shape, store))
     _check_room(folder, header)
-    files = list(header.files.items())
+    files = [(folder / name, numbers) for name, numbers in header.files.items()]
+    check_files(header, [one for one in files if one[0].exists()], ask, patches)
     for place in np.random.default_rng().permutation(len(files)):
-        name, numbers = files[place]
-        path = folder / name
+        path, numbers = files[place]
         # Another writer may have made it meanwhile.
         if not path.exists():
-            put(path, _records(ask, patches, numbers, header, batch_size))
+            records = _records(ask, patches, numbers, header, batch_size)
+            put(path, with_sum(path.name, records, header))
     return SoftTargets(folder, header)
 
 
 def _claim(folder, header):
     """Make the folder this cache's, or say whose it is; return the header that is there now."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise no_folder(folder) from error
     _sweep(folder)
     if read_header(folder) is None:
         put(folder / HEADER, header.text().encode())
@@ -127,28 +132,8 @@ def _records(ask, patches, numbers, header, batch_size):
     records = np.empty(len(wanted), header.record)
     for start in range(0, len(wanted), batch_size):
         some = slice(start, start + batch_size)
-        images = np.stack([turned(patches.images[n], turn) for n, turn in wanted[some]])
-        # As kdlib.data.Batches does it, so that the teacher sees the very same numbers.
-        logits = keras.ops.convert_to_numpy(ask(images * np.float32(1 / 255), training=False))
-        records[some] = encoded(logits, header.store)
+        records[some] = encoded(said(ask, patches, wanted[some]), header.store)
     return records
-
-
-def _shape(ask, patches):
-    """Return height, width and classes of the teacher's answer; they must be the patches'."""
-    size = patches.images.shape[1:]
-    try:
-        shape = tuple(ask.compute_output_shape((1, *size))[1:])
-    except ValueError:
-        shape = None
-    fits = all(a in (None, b) for a, b in zip(ask.input_shape[1:], size, strict=True))
-    if not fits or shape is None or shape[:2] != size[:2]:
-        raise ValueError(
-            f"the teacher takes {ask.input_shape[1:]} and answers {ask.output_shape[1:]}; the "
-            f"patches are {size}. Expected an answer for each of their pixels: cut patches of the "
-            "size that the teacher takes."
-        )
-    return shape
 
 
 def _check(patches, views, store, batch_size):

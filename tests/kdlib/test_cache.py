@@ -1,6 +1,8 @@
 """The cache of soft targets: what it holds, whom it refuses, and what kills do to it."""
 
 import dataclasses
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from hypothesis.extra import numpy as arrays
 
 from kdlib import cache, data
 from kdlib.cache import header as headers
+from kdlib.cache import writing
 from kdlib.data.batches import turned
 from kdlib.distiller import Distiller
 from kdlib.losses import kl_divergence
@@ -266,6 +269,159 @@ def test_a_teacher_that_was_trained_on_is_refused(tmp_path, patches):
         cache.read(tmp_path, teacher, patches)
 
 
+def functional(*layers):
+    """Return a network of some layers and a last one, with weights that their shapes decide."""
+    image = features = keras.Input((SIZE, SIZE, 3))
+    for layer in layers:
+        features = layer(features)
+    model = keras.Model(image, keras.layers.Conv2D(CLASSES, 1, name="logits")(features))
+    rng = np.random.default_rng(3)
+    model.set_weights([rng.normal(scale=0.5, size=each.shape) for each in model.weights])
+    return model
+
+
+def nested(activation):
+    def block(features):
+        inner = keras.Input(features.shape[1:])
+        outer = keras.layers.Conv2D(4, 3, padding="same", activation=activation)(inner)
+        return keras.Model(inner, outer)(features)
+
+    return functional(block)
+
+
+def dilated(rate):
+    return functional(keras.layers.Conv2D(4, 3, padding="same", dilation_rate=rate))
+
+
+def resized(interpolation):
+    up = keras.layers.UpSampling2D(2, interpolation=interpolation)
+    return functional(keras.layers.AveragePooling2D(2), up)
+
+
+class Scaled(keras.Model):
+    """Has a constant that no layer and no weight knows of."""
+
+    def __init__(self, constant, **options):
+        super().__init__(**options)
+        self.constant = constant
+        self.last = keras.layers.Conv2D(CLASSES, 3, padding="same")
+
+    def call(self, inputs):
+        return self.last(inputs - self.constant)
+
+
+def scaled(constant):
+    keras.utils.set_random_seed(3)
+    model = Scaled(constant)
+    model(keras.Input((SIZE, SIZE, 3)))
+    return model
+
+
+SETTINGS = {
+    "scale": lambda second: functional(keras.layers.Rescaling(1.05 if second else 1.0)),
+    "slope": lambda second: functional(
+        keras.layers.Conv2D(4, 1), keras.layers.LeakyReLU(0.1 if second else 0.2)
+    ),
+    "dilation": lambda second: dilated(1 + second),
+    "interpolation": lambda second: resized("bilinear" if second else "nearest"),
+    "nested": lambda second: nested("tanh" if second else "relu"),
+    "subclassed": lambda second: scaled(0.45 if second else 0.5),
+}
+
+
+@pytest.mark.parametrize("store", cache.STORES)
+@pytest.mark.parametrize("which", SETTINGS)
+def test_a_teacher_of_other_settings_is_refused(tmp_path, patches, which, store, small_files):
+    first, second = (SETTINGS[which](other) for other in (False, True))
+    assert cache.hash_of_teacher(first) == cache.hash_of_teacher(second)
+    cache.write(tmp_path, first, patches, views=8, store=store)
+    assert cache.read(tmp_path, SETTINGS[which](False), patches).header.store == store
+    # Of what a killed writer left, too.
+    for remove in (0, 2):
+        for path in sorted(tmp_path.glob("*.targets"))[:remove]:
+            path.unlink()
+        with pytest.raises(ValueError, match="is another teacher's: the logits it holds of patch"):
+            cache.write(tmp_path, second, patches, views=8, store=store)
+    cache.write(tmp_path, first, patches, views=8, store=store)
+    with pytest.raises(ValueError, match="a setting differs, such as a scale"):
+        cache.read(tmp_path, second, patches)
+
+
+def test_a_patch_that_shows_nothing_does_not_hide_another_teacher(tmp_path, patches):
+    images = patches.images.copy()
+    images[0] = 0  # black at any scale
+    dark = dataclasses.replace(patches, images=images)
+    cache.write(tmp_path, SETTINGS["scale"](False), dark)
+    with pytest.raises(ValueError, match="it holds of patch 1"):
+        cache.read(tmp_path, SETTINGS["scale"](True), dark)
+
+
+def test_a_teacher_of_another_size_of_answers_is_refused(tmp_path, patches):
+    def upsampled(size, strides):
+        up = keras.layers.UpSampling2D(size)
+        return functional(up, keras.layers.Conv2D(4, 2, strides=strides, padding="same"))
+
+    cache.write(tmp_path, upsampled(2, 2), patches)
+    with pytest.raises(ValueError, match="Expected an answer for each of their pixels"):
+        cache.read(tmp_path, upsampled(1, 2), patches)
+
+
+class Rounded(keras.layers.Layer):
+    """Answers with errors such as another machine makes: of a share of what it answers."""
+
+    def __init__(self, share, **options):
+        super().__init__(**options)
+        self.share = share
+
+    def call(self, inputs):
+        size = keras.ops.sqrt(keras.ops.mean(keras.ops.square(inputs)))
+        noise = keras.random.normal(keras.ops.shape(inputs), dtype=inputs.dtype, seed=1)
+        return inputs + self.share * size * noise
+
+
+def rounded(share):
+    return functional(keras.layers.Conv2D(4, 3, padding="same"), Rounded(share))
+
+
+@pytest.mark.parametrize("store", cache.STORES)
+def test_what_another_machine_rounds_otherwise_is_the_same_teacher(tmp_path, patches, store):
+    cache.write(tmp_path, rounded(0.0), patches, views=8, store=store)
+    # A thousandth is what TF32 does, which GPUs use for networks in float32.
+    assert cache.read(tmp_path, rounded(1e-3), patches).header.store == store
+    with pytest.raises(ValueError, match="another teacher's"):
+        cache.read(tmp_path, rounded(2e-2), patches)
+
+
+def under(policy, build, *arguments):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        return build(*arguments)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "bfloat16"])
+def test_a_teacher_in_another_precision_is_read_again(tmp_path, patches, policy):
+    cache.write(tmp_path, under(policy, dilated, 1), patches, views=8)
+    assert cache.read(tmp_path, under(policy, dilated, 1), patches).header.views == 8
+    with pytest.raises(ValueError, match="another teacher's: the logits"):
+        cache.read(tmp_path, under(policy, dilated, 2), patches)
+
+
+def test_bfloat16_may_round_by_more(tmp_path, patches):
+    cache.write(tmp_path, under("mixed_bfloat16", rounded, 0.0), patches)
+    assert cache.read(tmp_path, under("mixed_bfloat16", rounded, 0.015), patches)
+    with pytest.raises(ValueError, match="another teacher's"):
+        cache.read(tmp_path, under("mixed_bfloat16", rounded, 0.1), patches)
+
+
+def test_a_teacher_that_does_not_answer_in_numbers_is_refused(tmp_path, patches):
+    cache.write(tmp_path, rounded(0.0), patches)
+    with pytest.raises(ValueError, match="are nan .root mean square. from what this teacher says"):
+        cache.read(tmp_path, rounded(np.nan), patches)
+
+
 def test_other_images_are_refused(tmp_path, teacher, patches):
     targets = cache.write(tmp_path, teacher, patches)
     images = patches.images.copy()
@@ -334,7 +490,86 @@ def test_a_cut_file_is_refused(tmp_path, teacher, patches):
         cache.read(tmp_path, teacher, patches)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', '{"format": 1, "views": 3}'])
+@pytest.mark.parametrize("store", cache.STORES)
+def test_a_flipped_bit_in_the_last_file_is_refused(tmp_path, teacher, patches, small_files, store):
+    targets = cache.write(tmp_path, teacher, patches, store=store)
+    whole = targets.logits(range(4))
+    *_, path = sorted(tmp_path.glob("*.targets"))
+    right = path.read_bytes()
+    # Of the scale, of a logit, and of the checksum itself.
+    for place in (0, len(right) // 2, len(right) - 1):
+        wrong = bytearray(right)
+        wrong[place] ^= 4
+        path.write_bytes(wrong)
+        for attempt in (cache.read, lambda *given: cache.write(*given, store=store)):
+            with pytest.raises(ValueError, match="its checksum differs: it is damaged. Delete it"):
+                attempt(tmp_path, teacher, patches)
+    path.unlink()
+    cache.write(tmp_path, teacher, patches, store=store)
+    assert path.read_bytes() == right
+    found = cache.read(tmp_path, teacher, patches).logits(range(4))
+    np.testing.assert_array_equal(found, whole)
+
+
+def test_files_that_changed_places_are_refused(tmp_path, teacher, patches, small_files):
+    cache.write(tmp_path, teacher, patches)
+    first, second, *_ = sorted(tmp_path.glob("*.targets"))
+    data_of_first = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(data_of_first)
+    with pytest.raises(ValueError, match="checksum differs"):
+        cache.read(tmp_path, teacher, patches)
+
+
+def earlier(folder, teacher, patches, monkeypatch, **options):
+    """Write a cache as the edition did that knew no checksums."""
+    new = headers.new_header
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            writing, "new_header", lambda *given: dataclasses.replace(new(*given), format=1)
+        )
+        return cache.write(folder, teacher, patches, **options)
+
+
+def test_a_cache_of_an_earlier_edition_is_read_and_gone_on_with(
+    tmp_path, teacher, patches, small_files, monkeypatch
+):
+    written = earlier(tmp_path, teacher, patches, monkeypatch, views=8)
+    header = json.loads((tmp_path / headers.HEADER).read_text())
+    assert header["format"] == 1
+    paths = sorted(tmp_path.glob("*.targets"))
+    for path in paths:
+        assert path.stat().st_size == 8 * written.header.record.itemsize
+    paths[2].unlink()
+    cache.write(tmp_path, teacher, patches, views=8)
+    assert paths[2].stat().st_size == 8 * written.header.record.itemsize
+    found = cache.read(tmp_path, teacher, patches).logits([2], [3])
+    right = said(teacher, turned(patches.images[2], 3)[None])
+    np.testing.assert_allclose(found, right, atol=2e-3)
+
+
+def test_the_header_of_an_earlier_edition_names_the_same_files(tmp_path):
+    """As kdlib 0.1 wrote it: names of files are made of its text."""
+    text = """{
+ "format": 1,
+ "teacher": "a",
+ "images": "b",
+ "patches": 1,
+ "views": 1,
+ "shape": [
+  1,
+  1,
+  6
+ ],
+ "store": "float16",
+ "patches_a_file": 7
+}"""
+    (tmp_path / headers.HEADER).write_text(text)
+    mark = hashlib.sha256(text.encode()).hexdigest()[:8]
+    assert list(headers.read_header(tmp_path).files) == [f"{mark}-00000000.targets"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 3}', '{"format": 1, "views": 3}'])
 def test_a_damaged_header_is_refused(tmp_path, teacher, patches, text):
     (tmp_path / headers.HEADER).write_text(text)
     with pytest.raises(ValueError, match="is damaged, or of another version of kdlib"):
@@ -454,6 +689,16 @@ def test_other_views_or_store_of_the_same(tmp_path, teacher, patches):
 def test_no_cache(tmp_path, teacher, patches):
     with pytest.raises(FileNotFoundError, match="holds no cache of soft targets.*kdlib.cache.wri"):
         cache.read(tmp_path / "nothing", teacher, patches)
+
+
+def test_a_file_where_the_folder_was_to_be(tmp_path, teacher, patches):
+    path = tmp_path / "file"
+    path.write_text("mine")
+    for folder in (path, path / "cache", str(path)):
+        for attempt in (cache.read, cache.write):
+            with pytest.raises(ValueError, match="file(/cache)? is no folder: there is a file of"):
+                attempt(folder, teacher, patches)
+    assert path.read_text() == "mine"
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 70000.0])
