@@ -6,6 +6,8 @@ import json
 import numpy as np
 from PIL import ImageColor
 
+from kdlib._arguments import is_whole
+
 OF_THE_PALETTE = "of the palette"
 """Given as a void class: that of the palette of the patches."""
 
@@ -158,6 +160,12 @@ class Palette:
     def void_or(self, void_class):
         """Return the given void class, or that of the palette for :data:`OF_THE_PALETTE`.
 
+        Raises
+        ------
+        ValueError
+            If it is neither None nor the number of a class. A name is refused too, and the message
+            says which number it has.
+
         Examples
         --------
         >>> palette = Palette({"field": "green", "river": "blue", "none": "black"}, void="none")
@@ -165,7 +173,21 @@ class Palette:
         (2, 0, None)
         """
         named = isinstance(void_class, str) and void_class == OF_THE_PALETTE
-        return self.void if named else void_class
+        if named or void_class is None:
+            return self.void if named else None
+        if not is_whole(void_class) or not 0 <= void_class < len(self):
+            known = [number for number, name in enumerate(self.names) if name == void_class]
+            raise ValueError(
+                f"void_class is {void_class!r}; expected the number of a class, 0 to "
+                f"{len(self) - 1}, or None. "
+                + (f"{void_class!r} is class {known[0]}." if known else f"{self._numbered()}.")
+            )
+        return int(void_class)
+
+    def _numbered(self):
+        """List the classes with their numbers, as far as a message has room."""
+        listed = [f"{number} is {name!r}" for number, name in enumerate(self.names[:_LISTED])]
+        return ", ".join(listed) + (", ..." if len(self) > _LISTED else "")
 
     @functools.cached_property
     def _table(self):

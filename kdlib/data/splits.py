@@ -199,12 +199,13 @@ def check_classes(split, void_class=OF_THE_PALETTE):
     ----------
     split : Split
     void_class : int or None
-        Class that may be absent; by default the void class of the patches' palette.
+        Number of the class that may be absent; by default the void class of the patches' palette.
 
     Raises
     ------
     ValueError
-        If a class is missing. The message names the part and the classes.
+        If a class is missing: the message names the part and the classes. Also if ``void_class`` is
+        no class number of the palette.
 
     Examples
     --------

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdlib.data import DUBAI_PALETTE, Palette
+from kdlib.data.palette import OF_THE_PALETTE
 
 colours = st.tuples(*[st.integers(0, 255)] * 3)
 
@@ -63,6 +64,16 @@ def test_a_mask_with_an_unknown_colour_names_all_that_is_known():
         palette.encode(mask, where="7.png")
     assert "Expected a #FF0000, b #0000FF, #000000 as b." in str(e.value)
     assert "If the palette lacks a class, add it" in str(e.value)
+
+
+def test_the_void_class_is_a_number_and_a_message_tells_that_of_a_name():
+    palette = Palette({"a": "red", "b": "blue", "c": "green"}, void="b")
+    assert [palette.void_or(given) for given in (OF_THE_PALETTE, None, 2)] == [1, None, 2]
+    assert type(palette.void_or(np.uint8(0))) is int
+    with pytest.raises(ValueError, match="void_class is 'c'; .* None. 'c' is class 2"):
+        palette.void_or("c")
+    with pytest.raises(ValueError, match="None. 0 is 'a', 1 is 'b', 2 is 'c'"):
+        palette.void_or(3)
 
 
 def test_its_colours_cannot_be_changed():
