@@ -50,6 +50,10 @@ def test_without_a_void_class_all_classes_are_named():
         (({"a": "red", "b": "blue"}, "c"), r"void is 'c'; expected one of .* \['a', 'b'\]"),
         (({"a": "red", "b": "blue"}, None, ["black"]), "no class is void"),
         (({"a": "red", "b": "blue"}, "b", ["red"]), "#FF0000 stands for more than one class"),
+        (({"a": "red", "b": "blue"}, ["a"]), r"void is \['a'\]; expected one of the classes"),
+        (({1: "red", "1": "blue"},), r"names \[1, '1'\], of which two are the same as text"),
+        (({"a": "red", "b": "blue"}, "b", "black"), "also_void is 'black'; expected a list"),
+        (({"a": "red", "b": "blue"}, "b", 7), "also_void is 7; expected a list of colours"),
     ],
 )
 def test_what_is_no_palette_is_refused(arguments, message):
