@@ -24,6 +24,8 @@ from kdlib.softening import checked_temperature
 TEACHER, SCRATCH, DISTILLED = "teacher", "student from scratch", "distilled student"
 CONSTANT = "constant predictor"
 _FACTS, _REPORT = "experiment.json", "report.txt"
+_KINDS = {"palette": dict, "models": list, "matrices": dict, "parts": dict}
+"""What the facts of an experiment must hold."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -288,6 +290,8 @@ def load(folder):
     ------
     FileNotFoundError
         If there is none, or a network is missing.
+    ValueError
+        If its files are damaged.
 
     Examples
     --------
@@ -301,11 +305,26 @@ def load(folder):
         raise FileNotFoundError(
             f"{path.as_posix()} is missing: expected a folder of Experiment.save."
         )
-    facts = json.loads(path.read_text(encoding="utf-8"))
-    models = {name: saved.load(_file(folder, name)) for name in facts.pop("models")}
-    matrices = {name: np.array(matrix) for name, matrix in facts.pop("matrices").items()}
-    palette = Palette.from_json(json.dumps(facts.pop("palette")))
-    return Experiment(palette, models, matrices, **facts)
+    facts, palette = _facts(path)
+    models = {name: saved.load(_file(folder, name)) for name in facts["models"]}
+    matrices = {name: np.array(matrix) for name, matrix in facts["matrices"].items()}
+    return Experiment(palette, models, matrices, facts["parts"], facts.get("mode", "full"))
+
+
+def _facts(path):
+    """Return what the file of an experiment holds, and its palette."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        found = facts if isinstance(facts, dict) else {}
+        lost = [name for name, kind in _KINDS.items() if not isinstance(found.get(name), kind)]
+        if lost:
+            raise ValueError(f"it does not hold {', '.join(lost)}.")
+        return facts, Palette.from_json(json.dumps(facts["palette"]))
+    except ValueError as error:
+        raise ValueError(
+            f"{path.as_posix()} is damaged, or not of Experiment.save: {error} Restore it, or run "
+            "the experiment again. The networks beside it can be read by kdlib.load."
+        ) from error
 
 
 def _file(folder, name):

@@ -106,7 +106,8 @@ def predict(network, path, out=None, force=False, quiet=True, written=None, pale
     Raises
     ------
     FileNotFoundError, ValueError
-        If the image cannot be read, or is a mask or an overlay that this function wrote.
+        If the image cannot be read, or is a mask or an overlay that this function wrote, or if
+        ``palette`` is none.
     FileExistsError
         If a result is there already.
     NotADirectoryError
@@ -122,8 +123,10 @@ def predict(network, path, out=None, force=False, quiet=True, written=None, pale
     ...     sorted(file.name for file in Path(folder).iterdir())
     ['park.png', 'park_mask.png', 'park_overlay.png']
     """
+    from kdlib.data.palette import checked_palette
     from kdlib.deploy import tiles  # it needs Keras, and --help does not
 
+    palette = checked_palette(kdlib.data.DUBAI_PALETTE if palette is None else palette)
     path, written = Path(path), set() if written is None else written
     folder = path.parent if out is None else Path(out)
     mask, overlay = (folder / f"{path.stem}_{kind}.png" for kind in ("mask", "overlay"))
@@ -134,7 +137,6 @@ def predict(network, path, out=None, force=False, quiet=True, written=None, pale
     _check_free((mask, overlay), path, force, written)
     _check_folder(folder)
     ready(folder)
-    palette = palette or kdlib.data.DUBAI_PALETTE
     labels = tiles.segment(network, image, progress=not quiet, **tiling)
     coloured = tiles.overlay(image, labels, colours=palette.colours)
     _save({mask: palette.decode(labels), overlay: coloured})

@@ -4,8 +4,10 @@ Keras finds a class of kdlib in a ``.keras`` file only if its module was importe
 module imports them all: with ``import kdlib``, ``kdlib.load`` is enough.
 """
 
+import json
 import re
 import zipfile
+import zlib
 from pathlib import Path
 
 from kdlib import runtime  # noqa: F401 first: it keeps TensorFlow quiet while it is imported
@@ -15,9 +17,13 @@ import keras
 
 from kdlib import beyond, coarse_unet, distiller, metrics, recipes  # noqa: F401 they register
 from kdlib._files import whole
-from kdlib.data.palette import Palette
+from kdlib.data.palette import Palette, checked_palette
 
 _MEMBER = "palette.json"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+"""What a file of HDF5 begins with, the format of networks before Keras 3."""
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error)
 
 
 def save(network, path, palette=None):
@@ -36,8 +42,10 @@ def save(network, path, palette=None):
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such folder.
     ValueError
-        If the file has another suffix, or the palette another number of classes.
+        If the file has another suffix, or the palette is none or has another number of classes.
 
     Examples
     --------
@@ -52,12 +60,21 @@ def save(network, path, palette=None):
     if path.suffix != ".keras":
         raise ValueError(f"{path} has the suffix {path.suffix!r}; expected '.keras'.")
     if palette is not None:
-        check_classes(network, palette)
-    with whole(path) as partial:
-        network.save(partial)
-        if palette is not None:
-            with zipfile.ZipFile(partial, "a") as archive:
-                archive.writestr(_MEMBER, palette.to_json())
+        check_classes(network, checked_palette(palette))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"{path.parent} is no folder; expected one for {path.name}. Make it first."
+        )
+    try:
+        with whole(path) as partial:
+            network.save(partial)
+            if palette is not None:
+                with zipfile.ZipFile(partial, "a") as archive:
+                    archive.writestr(_MEMBER, palette.to_json())
+    except OSError as error:
+        if not str(error.filename).endswith(f".partial.{path.name}"):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def load(path, custom_objects=None, compile=True, safe_mode=True):
@@ -68,6 +85,8 @@ def load(path, custom_objects=None, compile=True, safe_mode=True):
     Parameters
     ----------
     path : path
+        A ``.keras`` file, or an ``.h5`` file, as Keras writes them too. The latter does not hold
+        how a Distiller was compiled: load it with ``compile=False``.
     custom_objects, compile, safe_mode
         As for ``keras.models.load_model``. A Distiller whose ``teacher_input`` is a lambda can be
         loaded with ``safe_mode=False`` alone, which runs code of the file.
@@ -81,7 +100,8 @@ def load(path, custom_objects=None, compile=True, safe_mode=True):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If Keras cannot make a network of it, for want of a class or function, for example.
+        If the file is damaged, or Keras cannot make a network of it, for want of a class or
+        function, for example.
 
     Examples
     --------
@@ -91,8 +111,14 @@ def load(path, custom_objects=None, compile=True, safe_mode=True):
     FileNotFoundError: nowhere.keras is missing; expected a file that kdlib.save or Keras wrote.
     """
     _check_there(path, "a file that kdlib.save or Keras wrote")
+    _check_archive(path)
+    read = _load_hdf5 if Path(path).suffix in (".h5", ".hdf5") else keras.models.load_model
     try:
-        return keras.models.load_model(path, custom_objects, compile=compile, safe_mode=safe_mode)
+        return read(path, custom_objects, compile=compile, safe_mode=safe_mode)
+    except PermissionError:
+        raise
+    except (*_DAMAGE, OSError, json.JSONDecodeError) as error:
+        raise _damaged(path, error) from error
     except TypeError as error:
         # Keras prints the whole configuration, and the name of what is unknown at its end.
         unknown = re.search(r"Could not locate (class|function) '(.+?)'", str(error))
@@ -108,6 +134,21 @@ def load(path, custom_objects=None, compile=True, safe_mode=True):
         ) from error
 
 
+def _load_hdf5(path, custom_objects, compile, safe_mode):
+    """Return the network of an HDF5 file, in which a Distiller has its name without the package."""
+    kinds = (distiller.Distiller, beyond.BeyondDistiller)
+    known = {kind.__name__: kind for kind in kinds} | (custom_objects or {})
+    found = keras.models.load_model(path, known, compile=False, safe_mode=safe_mode)
+    if not compile:
+        return found
+    if isinstance(found, kinds):
+        raise ValueError(
+            f"{path} holds a Distiller, and HDF5 does not hold how it was compiled. Load it with "
+            "compile=False and compile it again, or save it as .keras, which holds that too."
+        )
+    return keras.models.load_model(path, known, compile=True, safe_mode=safe_mode)
+
+
 def load_network(path):
     """Return the network of a ``.keras`` file, not compiled; of a Distiller the student.
 
@@ -116,7 +157,8 @@ def load_network(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If Keras cannot make a network of it, for want of a class that is not kdlib's, for example.
+        If the file is damaged, or Keras cannot make a network of it, for want of a class that is
+        not kdlib's, for example.
 
     Examples
     --------
@@ -138,12 +180,13 @@ def palette(path):
     Parameters
     ----------
     path : path
-        A ``.keras`` file of :func:`save`, or what :meth:`kdlib.data.Palette.to_json` returns.
+        A ``.keras`` file of :func:`save`, or what :meth:`kdlib.data.Palette.to_json` returns, in
+        UTF-8.
 
     Returns
     -------
     kdlib.data.Palette or None
-        None for a network that was saved without one.
+        None for a network that was saved without one, as every ``.h5`` file.
 
     Raises
     ------
@@ -161,14 +204,28 @@ def palette(path):
     Palette({'field': '#008000', 'none': '#000000'}, void='none')
     """
     _check_there(path, "a palette in JSON, or a network saved with one")
+    if _first_bytes(path) == _HDF5:
+        return None
+    try:
+        text = _text_of_palette(path)
+        return None if text is None else Palette.from_json(text.decode("utf-8-sig"))
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is no text in UTF-8; expected a palette in JSON, saved as UTF-8, or an "
+            "undamaged .keras file."
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _text_of_palette(path):
+    """Return the bytes of a palette, a file of its own or in that of a network; None without."""
     if not zipfile.is_zipfile(path):
-        try:
-            return Palette.from_json(Path(path).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+        return Path(path).read_bytes()
     with zipfile.ZipFile(path) as archive:
-        stored = _MEMBER in archive.namelist()
-        return Palette.from_json(archive.read(_MEMBER)) if stored else None
+        return archive.read(_MEMBER) if _MEMBER in archive.namelist() else None
 
 
 def check_classes(network, palette):
@@ -201,3 +258,27 @@ def check_classes(network, palette):
 def _check_there(path, expected):
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path} is missing; expected {expected}.")
+
+
+def _first_bytes(path):
+    with Path(path).open("rb") as file:
+        return file.read(len(_HDF5))
+
+
+def _check_archive(path):
+    """Refuse a ``.keras`` file without a network; of one that is there, Keras says it is not."""
+    if Path(path).suffix != ".keras":
+        return
+    _first_bytes(path)  # whoever may not read it is told so
+    if not zipfile.is_zipfile(path):
+        raise _damaged(path, "it is no zip archive, as .keras files are")
+    with zipfile.ZipFile(path) as archive:
+        if "config.json" not in archive.namelist():
+            raise _damaged(path, "it is a zip archive without config.json")
+
+
+def _damaged(path, fault):
+    return ValueError(
+        f"{path} cannot be read: {fault}. It was cut short or damaged, or is another kind of file "
+        "with that suffix. Copy or save it again."
+    )

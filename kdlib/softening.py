@@ -10,7 +10,7 @@ Softened probabilities (Hinton, Vinyals and Dean 2015, equation 1):
 
 import numpy as np
 
-from kdlib._arguments import as_numbers, is_number
+from kdlib._arguments import as_numbers, is_number, is_whole
 
 
 def softmax(logits, temperature=1.0, axis=-1):
@@ -36,7 +36,7 @@ def softmax(logits, temperature=1.0, axis=-1):
     Raises
     ------
     ValueError
-        If T is not a positive finite number, or a logit is not finite.
+        If T is not a positive finite number, a logit is not finite, or there is no such axis.
 
     References
     ----------
@@ -63,7 +63,7 @@ def log_softmax(logits, temperature=1.0, axis=-1):
     array([    0., -2000.])
     """
     temperature = checked_temperature(temperature)
-    logits = _checked_logits(logits)
+    logits = _checked_logits(logits, axis)
     # The largest logit goes to zero, so that no exponential overflows. What is too far below it for
     # a float has the probability 0, and -inf as its logarithm.
     with np.errstate(over="ignore"):
@@ -94,7 +94,8 @@ def soften_probabilities(probabilities, temperature, axis=-1):
     Raises
     ------
     ValueError
-        If T is not a positive finite number, or the input is no distribution.
+        If T is not a positive finite number, the input is no distribution, or there is no such
+        axis.
 
     Examples
     --------
@@ -130,7 +131,7 @@ def entropy(probabilities, axis=-1):
     Raises
     ------
     ValueError
-        If the input is no distribution.
+        If the input is no distribution, or there is no such axis.
 
     Examples
     --------
@@ -166,7 +167,7 @@ def kl_divergence(p, q, axis=-1):
     Raises
     ------
     ValueError
-        If the shapes differ or an input is no distribution.
+        If the shapes differ, an input is no distribution, or there is no such axis.
 
     Examples
     --------
@@ -206,14 +207,15 @@ def kl_gradient(student_logits, teacher_logits, temperature, axis=-1):
     Raises
     ------
     ValueError
-        If the shapes differ, T is not a positive finite number, or a logit is not finite.
+        If the shapes differ, T is not a positive finite number, a logit is not finite, or there is
+        no such axis.
 
     Examples
     --------
     >>> kl_gradient([0.0, 0.0], [2.0, 0.0], temperature=1.0).round(4)
     array([-0.3808,  0.3808])
     """
-    student, teacher = _checked_logits(student_logits), _checked_logits(teacher_logits)
+    student, teacher = (_checked_logits(z, axis) for z in (student_logits, teacher_logits))
     if student.shape != teacher.shape:
         raise ValueError(
             f"student_logits has shape {student.shape} and teacher_logits {teacher.shape}; "
@@ -240,10 +242,9 @@ def checked_temperature(temperature):
     return float(temperature)
 
 
-def _checked_logits(logits):
+def _checked_logits(logits, axis):
     logits = as_numbers(logits, "logits")
-    if logits.ndim == 0 or logits.size == 0:
-        raise ValueError(f"logits has shape {logits.shape}; expected at least one class.")
+    _check_axis(logits, axis, "logits")
     if not np.isfinite(logits).all():
         raise ValueError("logits holds NaN or infinite values; expected finite numbers.")
     return logits
@@ -251,8 +252,7 @@ def _checked_logits(logits):
 
 def _checked_probabilities(probabilities, axis):
     p = as_numbers(probabilities, "probabilities")
-    if p.ndim == 0 or p.size == 0:
-        raise ValueError(f"probabilities has shape {p.shape}; expected at least one class.")
+    _check_axis(p, axis, "probabilities")
     with np.errstate(over="ignore", invalid="ignore"):
         sums = p.sum(axis=axis)
     # Written so that NaN fails too. 1e-5 admits float32 softmax outputs.
@@ -263,6 +263,16 @@ def _checked_probabilities(probabilities, axis):
             "Are these logits? Then use softmax first."
         )
     return p
+
+
+def _check_axis(array, axis, name):
+    if array.ndim == 0 or array.size == 0:
+        raise ValueError(f"{name} has shape {array.shape}; expected at least one class.")
+    if not is_whole(axis) or not -array.ndim <= axis < array.ndim:
+        raise ValueError(
+            f"axis is {axis!r}, and {name} has shape {array.shape}; expected an integer from "
+            f"{-array.ndim} to {array.ndim - 1}, the axis of the classes."
+        )
 
 
 def _plain(value):

@@ -26,10 +26,10 @@ class Batches(keras.utils.PyDataset):
     augment : bool
         Whether to flip and to turn each patch at random by 0, 90, 180 or 270 degrees.
     void_class : int or None
-        Class whose pixels get weight 0; by default the void class of the patches' palette, which is
-        Unlabeled for the Dubai data. None gives weight 1 to all.
+        Number of the class whose pixels get weight 0; by default the void class of the patches'
+        palette, which is Unlabeled for the Dubai data. None gives weight 1 to all.
     seed : int
-        Seed of order, crops, flips and turns.
+        Seed of order, crops, flips and turns, 0 or more.
     steps : int, optional
         Batches an epoch. By default as many as serve every patch once. If there are more, the
         patches come round again.
@@ -50,7 +50,8 @@ class Batches(keras.utils.PyDataset):
     ------
     ValueError
         If there are no patches, a number is below 1, the crop is larger than the patches, patches
-        that are not square are to be turned whole, or the jitter is out of its range.
+        that are not square are to be turned whole, ``void_class`` is no class number of the
+        palette, or seed or jitter is out of its range.
 
     Examples
     --------
@@ -81,7 +82,7 @@ class Batches(keras.utils.PyDataset):
         self.crop = crop
         self.augment = augment
         self.void_class = patches.palette.void_or(void_class)
-        self.seed = seed
+        self.seed = checked_whole(seed, "seed", least=0)
         self.steps = steps
         self.shuffle = shuffle
         self.jitter = jitter

@@ -12,7 +12,7 @@ from kdlib.data._matching import SUFFIXES, is_hidden, list_pairs, same_names
 from kdlib.data.classes import DUBAI_PALETTE
 from kdlib.data.image_file import mask, picture
 from kdlib.data.imageset import ImageSet
-from kdlib.data.palette import UnknownColours
+from kdlib.data.palette import UnknownColours, checked_palette
 
 _PARTS = 9
 """After how many images the parts are counted from 1 again, where no name gives the part."""
@@ -54,7 +54,7 @@ def read_folder(folder, name=None, credit="", palette=DUBAI_PALETTE):
     ValueError
         If files cannot be read, as :func:`read_image` tells, the sizes of an image and its mask
         differ, or masks have colours that are no class, or transparent pixels and no void class for
-        them. The message lists all files and colours.
+        them: the message lists all files and colours. Also if ``palette`` is none.
 
     Warns
     -----
@@ -74,7 +74,7 @@ def read_folder(folder, name=None, credit="", palette=DUBAI_PALETTE):
     >>> images.titles, images.labels[0].shape, int(images.labels[0][0, 0])
     (('pond.png',), (32, 48), 1)
     """
-    folder = Path(folder)
+    folder, palette = Path(folder), checked_palette(palette)
     if (folder / "images").is_dir() or (folder / "masks").is_dir():
         places, images, masks = zip(*same_names(folder), strict=True)
         tiles = {place: number for number, place in enumerate(dict.fromkeys(places), 1)}

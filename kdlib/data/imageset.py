@@ -8,7 +8,7 @@ import numpy as np
 
 from kdlib.data._shared_pixels import shared_pixels
 from kdlib.data.classes import DUBAI_PALETTE
-from kdlib.data.palette import Palette
+from kdlib.data.palette import Palette, checked_palette
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,7 +39,8 @@ class ImageSet:
     ------
     ValueError
         If the numbers of images, labels, tiles, parts and places differ, or the size of an image
-        and that of its labels; if an array is not uint8, or a label is no class.
+        and that of its labels; if an array is not uint8, a label is no class, or ``palette`` is
+        none.
 
     Examples
     --------
@@ -61,6 +62,7 @@ class ImageSet:
 
     def __post_init__(self):
         """Refuse images and labels that do not belong together."""
+        checked_palette(self.palette)
         places = self.images if self.ground is None else self.ground
         lengths = [len(each) for each in (self.images, self.labels, self.tile, self.part, places)]
         if len(set(lengths)) != 1:

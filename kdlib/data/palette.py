@@ -6,6 +6,8 @@ import json
 import numpy as np
 from PIL import ImageColor
 
+from kdlib._arguments import is_whole
+
 OF_THE_PALETTE = "of the palette"
 """Given as a void class: that of the palette of the patches."""
 
@@ -62,8 +64,8 @@ class Palette:
     Raises
     ------
     ValueError
-        If there are too few or too many classes, a colour is none or used twice, or ``void`` is
-        no class.
+        If there are too few or too many classes, two have the same name as text, a colour is none
+        or used twice, ``also_void`` is no sequence, or ``void`` is no class.
 
     Examples
     --------
@@ -75,15 +77,8 @@ class Palette:
     """
 
     def __init__(self, colours, void=None, also_void=()):
-        if not isinstance(colours, dict) or not 2 <= len(colours) <= _UNKNOWN:
-            raise ValueError(
-                f"colours is {colours!r}; expected a dict with the names of 2 to {_UNKNOWN} "
-                'classes and their colours, such as {"field": "#00A000", "river": "#0000FF"}.'
-            )
-        if void is not None and void not in colours:
-            raise ValueError(f"void is {void!r}; expected one of the classes {list(colours)}.")
-        if also_void and void is None:
-            raise ValueError("also_void has colours, but no class is void: give void its name.")
+        _check_classes(colours)
+        _check_void(void, also_void, list(colours))
         self.names = tuple(map(str, colours))
         self.void = None if void is None else list(colours).index(void)
         self.colours = np.array([_rgb(colour) for colour in colours.values()], dtype=np.uint8)
@@ -158,6 +153,12 @@ class Palette:
     def void_or(self, void_class):
         """Return the given void class, or that of the palette for :data:`OF_THE_PALETTE`.
 
+        Raises
+        ------
+        ValueError
+            If it is neither None nor the number of a class. A name is refused too, and the message
+            says which number it has.
+
         Examples
         --------
         >>> palette = Palette({"field": "green", "river": "blue", "none": "black"}, void="none")
@@ -165,7 +166,21 @@ class Palette:
         (2, 0, None)
         """
         named = isinstance(void_class, str) and void_class == OF_THE_PALETTE
-        return self.void if named else void_class
+        if named or void_class is None:
+            return self.void if named else None
+        if not is_whole(void_class) or not 0 <= void_class < len(self):
+            known = [number for number, name in enumerate(self.names) if name == void_class]
+            raise ValueError(
+                f"void_class is {void_class!r}; expected the number of a class, 0 to "
+                f"{len(self) - 1}, or None. "
+                + (f"{void_class!r} is class {known[0]}." if known else f"{self._numbered()}.")
+            )
+        return int(void_class)
+
+    def _numbered(self):
+        """List the classes with their numbers, as far as a message has room."""
+        listed = [f"{number} is {name!r}" for number, name in enumerate(self.names[:_LISTED])]
+        return ", ".join(listed) + (", ..." if len(self) > _LISTED else "")
 
     @functools.cached_property
     def _table(self):
@@ -259,6 +274,50 @@ class Palette:
                 f"expected class numbers 0 to {len(self) - 1}; got {labels.min()} to {labels.max()}"
             )
         return self.colours[labels]
+
+
+def checked_palette(palette):
+    """Return a palette, or raise ``ValueError`` if it is none.
+
+    Examples
+    --------
+    >>> checked_palette({"field": "green", "river": "blue"})
+    Traceback (most recent call last):
+    ...
+    ValueError: palette is {'field': 'green', 'river': 'blue'}; expected a kdlib.data.Palette, ...
+    """
+    if not isinstance(palette, Palette):
+        raise ValueError(
+            f"palette is {palette!r}; expected a kdlib.data.Palette, such as "
+            'kdlib.data.Palette({"field": "green", "river": "blue"}). kdlib.saved.palette reads '
+            "one from a file."
+        )
+    return palette
+
+
+def _check_classes(colours):
+    """Refuse what does not name classes, or two of them alike: a file holds names as text."""
+    if not isinstance(colours, dict) or not 2 <= len(colours) <= _UNKNOWN:
+        raise ValueError(
+            f"colours is {colours!r}; expected a dict with the names of 2 to {_UNKNOWN} "
+            'classes and their colours, such as {"field": "#00A000", "river": "#0000FF"}.'
+        )
+    if len(set(map(str, colours))) < len(colours):
+        raise ValueError(
+            f"colours has the names {list(colours)}, of which two are the same as text; expected "
+            "a name of its own for each class."
+        )
+
+
+def _check_void(void, also_void, names):
+    if void is not None and void not in names:
+        raise ValueError(f"void is {void!r}; expected one of the classes {names}.")
+    if isinstance(also_void, str) or not hasattr(also_void, "__len__"):
+        raise ValueError(
+            f"also_void is {also_void!r}; expected a list of colours, such as ['black']."
+        )
+    if len(also_void) and void is None:
+        raise ValueError("also_void has colours, but no class is void: give void its name.")
 
 
 def _pack(rgb):

@@ -96,7 +96,7 @@ def cut(image_set, size=256):
     Raises
     ------
     ValueError
-        If size is not a positive integer or an image is smaller than one patch.
+        If size is not a positive integer, there is no image, or one is smaller than one patch.
 
     Examples
     --------
@@ -105,6 +105,8 @@ def cut(image_set, size=256):
     4
     """
     size = checked_whole(size, "size")
+    if len(image_set) == 0:
+        raise ValueError(f"{image_set.name!r} holds no images; expected at least one to cut.")
     shapes = [(labels.shape[0] // size, labels.shape[1] // size) for labels in image_set.labels]
     for index, shape in enumerate(shapes):
         if 0 in shape:

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from kdlib._arguments import checked_whole
 from kdlib.data._shared_pixels import check_apart, equal_patches
 from kdlib.data.ground import touches
 from kdlib.data.palette import OF_THE_PALETTE
@@ -54,7 +55,7 @@ def split(patches, image_set, by="image", held_out_tile=None, seed=0):
     held_out_tile : int, optional
         Which tile to hold out, for "tile" alone.
     seed : int
-        For "patch" alone.
+        For "patch" alone, 0 or more.
 
     Returns
     -------
@@ -66,7 +67,8 @@ def split(patches, image_set, by="image", held_out_tile=None, seed=0):
         If ``by`` is unknown, the tile is missing or not among the patches, a part of the split
         would be empty, because there are too few images, or, but for "patch", an image shows pixels
         of an image in another part: a copy, a cut-out, a mosaic. Where places on the ground are
-        known, they decide instead. See ``kdlib.data._shared_pixels``.
+        known, they decide instead. See ``kdlib.data._shared_pixels``. Also if the patches were not
+        cut from these images, or the seed is no integer of 0 or more.
 
     Examples
     --------
@@ -83,6 +85,8 @@ def split(patches, image_set, by="image", held_out_tile=None, seed=0):
             f"held_out_tile belongs to by='tile', and only to it; got by={by!r}, "
             f"held_out_tile={held_out_tile!r}"
         )
+    seed = checked_whole(seed, "seed", least=0)
+    _check_source(patches, image_set)
     if by == "patch":
         order = np.random.default_rng(seed).permutation(len(patches))
         test, validation = _random_masks(order)
@@ -106,6 +110,37 @@ def split(patches, image_set, by="image", held_out_tile=None, seed=0):
         part_of = {n: name for name in masks for n in patches.image_index[masks[name]].tolist()}
         check_apart(image_set, part_of)
     return Split(*(patches.take(mask) for mask in (train, validation, test)), by=by)
+
+
+def _check_source(patches, image_set):
+    """Refuse patches of other images: the parts of the split would say nothing about them."""
+    remedy = "split(cut(images), images). Crops are taken from the parts, after the split."
+    numbers, first = np.unique(patches.image_index, return_index=True)
+    if len(numbers) and numbers[-1] >= len(image_set):
+        raise ValueError(
+            f"the patches are of images up to number {numbers[-1]}, and {image_set.name!r} has "
+            f"{len(image_set)}; expected the images that they were cut from: {remedy}"
+        )
+    foreign = [
+        number
+        for number, one in zip(numbers, first, strict=True)
+        if not _is_of(patches, one, image_set)
+    ]
+    if foreign:
+        raise ValueError(
+            f"the patches of image {foreign[0]} are not in {image_set.name!r}, where that is "
+            f"{image_set.title(foreign[0])}; expected the images that they were cut from: {remedy}"
+        )
+
+
+def _is_of(patches, one, image_set):
+    """Tell whether a patch shows its place in the images, or has its labels; one may be edited."""
+    number = patches.image_index[one]
+    height, width = patches.labels.shape[1:]
+    top, left = patches.row[one] * height, patches.column[one] * width
+    place = np.s_[top : top + height, left : left + width]
+    pairs = ((patches.labels, image_set.labels), (patches.images, image_set.images))
+    return any(np.array_equal(mine[one], theirs[number][place]) for mine, theirs in pairs)
 
 
 def _remedy(image_set, by):
@@ -199,12 +234,13 @@ def check_classes(split, void_class=OF_THE_PALETTE):
     ----------
     split : Split
     void_class : int or None
-        Class that may be absent; by default the void class of the patches' palette.
+        Number of the class that may be absent; by default the void class of the patches' palette.
 
     Raises
     ------
     ValueError
-        If a class is missing. The message names the part and the classes.
+        If a class is missing: the message names the part and the classes. Also if ``void_class`` is
+        no class number of the palette.
 
     Examples
     --------

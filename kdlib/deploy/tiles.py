@@ -90,8 +90,8 @@ def segment(model, image, tile=512, margin=MARGIN, progress=False, grid=GRID):
     Raises
     ------
     ValueError
-        If the image is not one of RGB in uint8, tile and margin do not fit, or the network does
-        not give a number for each class at each pixel.
+        If the image is not one of RGB in uint8, tile, margin and grid do not fit each other or the
+        size that the network takes, or it does not give a number for each class at each pixel.
 
     Examples
     --------
@@ -193,11 +193,17 @@ def _spans(length, tile, margin, fixed, grid):
     """Return (start, size, first, last) along one axis: a tile, and the part of it that is used."""
     padded = -(-length // grid) * grid
     size = tile if fixed else min(tile, padded)
-    if (size % grid and not fixed) or (size < padded and 2 * margin >= size):
+    narrow = size < padded and 2 * margin >= size
+    if narrow and fixed:
+        raise ValueError(
+            f"a margin of {margin} came, and the network takes images of {size} pixels only; "
+            f"expected a margin of at most {(size - 1) // 2 // grid * grid}, less than half of "
+            "that. Or build, or export, the network for larger images."
+        )
+    if narrow or (size % grid and not fixed):
         raise ValueError(
             f"tiles of {size} pixels with a margin of {margin} came; expected a multiple of {grid} "
-            f"that is more than two margins, for example {2 * margin + 256}. A model that takes "
-            "one size of image only has to be exported for larger ones."
+            f"that is more than two margins, for example {-(-(2 * margin + 256) // grid) * grid}."
         )
     last = max(padded - size, 0)
     starts = [*range(0, last, size - 2 * margin), last] if last else [0]
@@ -219,6 +225,7 @@ def _check(image, tile, margin, grid):
             f"an image of shape {image.shape} and type {image.dtype} came; expected (height, "
             "width, 3) of uint8, colours from 0 to 255."
         )
+    checked_whole(grid, "grid")
     for name, value, least in (("tile", tile, grid), ("margin", margin, 0)):
         if checked_whole(value, name, least) % grid:
             raise ValueError(

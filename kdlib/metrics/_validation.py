@@ -46,8 +46,15 @@ def checked_weights(sample_weight, shape):
 def check_classes(n_classes, void_class):
     """Refuse what is no number of classes, or no class id."""
     checked_whole(n_classes, "n_classes", least=2)
-    if void_class is not None and not is_whole(void_class):
-        raise ValueError(f"void_class is {void_class!r}; expected a class id or None.")
+    check_void(void_class)
+
+
+def check_void(void_class):
+    """Refuse what is no class id; any integer may mark the pixels without a class, 255 too."""
+    if void_class is None or is_whole(void_class):
+        return
+    remedy = " Of a name it is palette.names.index(name)." if isinstance(void_class, str) else ""
+    raise ValueError(f"void_class is {void_class!r}; expected a class id or None.{remedy}")
 
 
 def check_range(ids, n_classes, name, void_class):

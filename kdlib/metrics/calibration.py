@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from kdlib._arguments import checked_whole
-from kdlib.metrics._validation import check_range, checked_ids
+from kdlib.metrics._validation import check_range, check_void, checked_ids
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ def reliability_curve(labels, probabilities, bins=15, void_class=None):
     ------
     ValueError
         If shapes do not fit, probabilities are NaN, negative or do not sum to 1, labels are not
-        class ids, no pixel is left, or ``bins`` is less than 1.
+        class ids, ``void_class`` is no integer, no pixel is left, or ``bins`` is less than 1.
 
     References
     ----------
@@ -130,6 +130,7 @@ def _pixels(labels, probabilities, void_class):
             f"labels have shape {labels.shape} and probabilities {probabilities.shape}; expected "
             "the shape of the labels and one axis of classes behind it."
         )
+    check_void(void_class)
     labels = checked_ids(labels, "labels")
     kept = np.ones(labels.shape, bool) if void_class is None else labels != void_class
     labels, probabilities = labels[kept], probabilities[kept]

@@ -9,6 +9,7 @@ from kdlib.metrics._validation import (
     check_classes,
     check_range,
     check_same_shape,
+    check_void,
     checked_ids,
     checked_weights,
 )
@@ -92,7 +93,7 @@ def confusion_matrix(labels, predictions, n_classes, *, sample_weight=None, void
     ------
     ValueError
         If there are no pixels, the shapes differ, ids are not integers or outside the classes,
-        or a weight is negative or not finite.
+        ``void_class`` is no integer, or a weight is negative or not finite.
 
     Examples
     --------
@@ -122,7 +123,8 @@ def scores(matrix, void_class=None):
         Counts or weights, 0 or more; rows true, columns predicted.
     void_class : int, optional
         Class whose row is left out (a pixel of another class that was predicted as void still
-        counts as missed), and which has no scores of its own.
+        counts as missed), and which has no scores of its own. One outside the classes (255 or -1),
+        whose pixels :func:`confusion_matrix` has left out, changes nothing.
 
     Returns
     -------
@@ -131,8 +133,8 @@ def scores(matrix, void_class=None):
     Raises
     ------
     ValueError
-        If the matrix is not square, an entry is negative or not finite, or all are 0, outside the
-        void class: then there is nothing to score.
+        If the matrix is not square, ``void_class`` is no integer, an entry is negative or not
+        finite, or all are 0, outside the void class: then there is nothing to score.
 
     Examples
     --------
@@ -191,6 +193,7 @@ def constant_predictor(matrix, void_class=None):
 
 def _counts(matrix, void_class):
     """Return the checked matrix without its void row, and which classes are not void."""
+    check_void(void_class)
     counts = as_numbers(matrix, "the confusion matrix")
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise ValueError(

@@ -5,6 +5,7 @@ from keras import ops
 
 from kdlib._arguments import checked_whole
 from kdlib._labels import in_32_bits
+from kdlib.metrics._validation import check_void
 
 
 class _ConfusionMetric(keras.metrics.Metric):
@@ -13,7 +14,8 @@ class _ConfusionMetric(keras.metrics.Metric):
     def __init__(self, n_classes, void_class=None, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         self.n_classes = n_classes = checked_whole(n_classes, "n_classes", least=2)
-        self.void_class = void_class
+        check_void(void_class)
+        self.void_class = None if void_class is None else int(void_class)
         self.matrix = self.add_variable(
             (n_classes, n_classes), initializer="zeros", name="confusion_matrix"
         )
@@ -84,8 +86,9 @@ class MeanIoU(_ConfusionMetric):
     n_classes : int
         Number of classes, 2 or more; a void class among the outputs counts as one.
     void_class : int, optional
-        True label whose pixels are left out. Say it here even if the void pixels have weight 0:
-        else void counts as a class, with an IoU of 0 where it is predicted.
+        True label whose pixels are left out, wherever it lies (5, 255 or -1). Say it here even
+        if the void pixels have weight 0: else void counts as a class, with an IoU of 0 where it is
+        predicted.
     name : str
         Name in the logs.
     **kwargs
@@ -94,7 +97,7 @@ class MeanIoU(_ConfusionMetric):
     Raises
     ------
     ValueError
-        If ``n_classes`` is not a whole number from 2 up.
+        If ``n_classes`` is not a whole number from 2 up, or ``void_class`` is no integer.
 
     Examples
     --------

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdlib.data import Batches, Patches, fixed_crops
+from kdlib.data import Batches, Palette, Patches, Split, check_classes, fixed_crops
 from kdlib.data.batches import recoloured, turned
 
 
@@ -54,6 +54,35 @@ def test_void_pixels_weigh_nothing(void_class, lost):
     _, y, weight = Batches(patches(), 5, void_class=void_class)[0]
     np.testing.assert_array_equal(weight == 0, np.isin(y, lost))
     assert set(np.unique(weight)) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("void_class", "message"),
+    [
+        ("b", r"void_class is 'b'; .* number of a class, 0 to 1, or None. 'b' is class 1\.$"),
+        ("c", r"void_class is 'c'; .*, or None. 0 is 'a', 1 is 'b'\.$"),
+        (7, "void_class is 7; expected the number of a class, 0 to 1"),
+        (255, "void_class is 255"),
+        (-1, "void_class is -1"),
+        (2, "void_class is 2"),
+        (1.0, "void_class is 1.0"),
+        (True, "void_class is True"),
+    ],
+)
+def test_a_void_class_that_is_none_is_refused(void_class, message):
+    palette = Palette({"a": "red", "b": "blue"}, void="b")
+    source = dataclasses.replace(patches(), palette=palette)
+    with pytest.raises(ValueError, match=message):
+        Batches(source, 2, void_class=void_class)
+    split = Split(source, source, source, by="hand")
+    with pytest.raises(ValueError, match=message):
+        check_classes(split, void_class)
+
+
+@pytest.mark.parametrize("seed", [-1, "a", 1.5, None, [1, 2]])
+def test_a_seed_that_is_none_is_refused_at_once(seed):
+    with pytest.raises(ValueError, match="seed is .*; expected an integer of 0 or more"):
+        Batches(patches(), 2, seed=seed)
 
 
 @settings(max_examples=50, deadline=None)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdlib.data import DUBAI_PALETTE, Palette
+from kdlib.data.palette import OF_THE_PALETTE
 
 colours = st.tuples(*[st.integers(0, 255)] * 3)
 
@@ -49,6 +50,10 @@ def test_without_a_void_class_all_classes_are_named():
         (({"a": "red", "b": "blue"}, "c"), r"void is 'c'; expected one of .* \['a', 'b'\]"),
         (({"a": "red", "b": "blue"}, None, ["black"]), "no class is void"),
         (({"a": "red", "b": "blue"}, "b", ["red"]), "#FF0000 stands for more than one class"),
+        (({"a": "red", "b": "blue"}, ["a"]), r"void is \['a'\]; expected one of the classes"),
+        (({1: "red", "1": "blue"},), r"names \[1, '1'\], of which two are the same as text"),
+        (({"a": "red", "b": "blue"}, "b", "black"), "also_void is 'black'; expected a list"),
+        (({"a": "red", "b": "blue"}, "b", 7), "also_void is 7; expected a list of colours"),
     ],
 )
 def test_what_is_no_palette_is_refused(arguments, message):
@@ -63,6 +68,16 @@ def test_a_mask_with_an_unknown_colour_names_all_that_is_known():
         palette.encode(mask, where="7.png")
     assert "Expected a #FF0000, b #0000FF, #000000 as b." in str(e.value)
     assert "If the palette lacks a class, add it" in str(e.value)
+
+
+def test_the_void_class_is_a_number_and_a_message_tells_that_of_a_name():
+    palette = Palette({"a": "red", "b": "blue", "c": "green"}, void="b")
+    assert [palette.void_or(given) for given in (OF_THE_PALETTE, None, 2)] == [1, None, 2]
+    assert type(palette.void_or(np.uint8(0))) is int
+    with pytest.raises(ValueError, match="void_class is 'c'; .* None. 'c' is class 2"):
+        palette.void_or("c")
+    with pytest.raises(ValueError, match="None. 0 is 'a', 1 is 'b', 2 is 'c'"):
+        palette.void_or(3)
 
 
 def test_its_colours_cannot_be_changed():

@@ -222,6 +222,37 @@ def test_a_split_that_makes_no_sense(two_tiles, arguments, message):
         data.split(patches, images, **arguments)
 
 
+@pytest.mark.parametrize("by", ["image", "patch"])
+def test_patches_of_other_images_are_not_split(by):
+    nine, six = (data.synthetic.city(n_images=count, size=32) for count in (9, 6))
+    other = data.synthetic.city(n_images=12, size=32, seed=1)
+    patches = data.cut(nine, 16)
+    with pytest.raises(ValueError, match="images up to number 8, and 'city' has 6; expected the i"):
+        data.split(patches, six, by=by)
+    for images in (patches, data.cut(nine, 32)):
+        with pytest.raises(ValueError, match="of image 0 are not in 'city', where that is tile 1"):
+            data.split(images, other, by=by)
+    # Either may be edited: the images may be made brighter, or classes put together.
+    for edited in (
+        dataclasses.replace(patches, images=patches.images // 2),
+        dataclasses.replace(patches, labels=patches.labels // 2),
+    ):
+        assert len(data.split(edited, nine, by=by).train)
+
+
+@pytest.mark.parametrize("seed", [-1, "a", 1.5, None])
+def test_a_seed_of_a_split_that_is_none_is_refused(two_tiles, seed):
+    images, patches = two_tiles
+    with pytest.raises(ValueError, match="seed is .*; expected an integer of 0 or more"):
+        data.split(patches, images, by="patch", seed=seed)
+
+
+def test_there_must_be_an_image_to_cut():
+    nothing = data.ImageSet("mine", (), (), np.array([], int), np.array([], int), "")
+    with pytest.raises(ValueError, match="'mine' holds no images; expected at least one to cut"):
+        data.cut(nothing, 16)
+
+
 def test_check_disjoint_names_the_shared_images(two_tiles):
     images, patches = two_tiles
     split = data.split(patches, images)

@@ -238,6 +238,21 @@ def test_bad_options_are_refused(options, message):
         metrics.confusion_matrix([0, 1], [0, 1], 2, **options)
 
 
+@pytest.mark.parametrize("void", ["b", 1.0, True, [1]])
+@pytest.mark.parametrize("function", [metrics.scores, metrics.constant_predictor])
+def test_a_void_class_that_is_no_number_is_refused(function, void):
+    with pytest.raises(ValueError, match="void_class is .*; expected a class id or None") as error:
+        function([[3, 1], [2, 2]], void_class=void)
+    assert ("palette.names.index(name)" in str(error.value)) == (void == "b")
+
+
+@pytest.mark.parametrize("void", [255, -1, np.uint8(7)])
+def test_a_void_class_outside_the_classes_changes_no_score(void):
+    matrix = [[3, 1], [2, 2]]
+    assert metrics.scores(matrix, void).iou.tolist() == metrics.scores(matrix).iou.tolist()
+    assert metrics.constant_predictor(matrix, void).accuracy == 0.5
+
+
 @pytest.mark.parametrize(
     ("matrix", "message"),
     [

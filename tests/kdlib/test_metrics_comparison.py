@@ -186,6 +186,7 @@ def test_confidences_rounded_above_one_stay_in_the_last_bin():
         (([2], [[0.5, 0.5]]), r"labels hold \[2\]"),
         (([], np.zeros((0, 2))), "labels are empty"),
         (([1], [[0.5, 0.5]], 15, 1), "no pixel is left"),
+        (([1], [[0.5, 0.5]], 15, "b"), "void_class is 'b'; expected a class id or None"),
         (([1], [[0.5, 0.5]], 0), "bins is 0"),
         (([1], [[0.5, 0.5]], 2.5), "bins is 2.5"),
     ],

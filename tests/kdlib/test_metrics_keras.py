@@ -133,6 +133,14 @@ def test_a_number_of_classes_that_is_none_is_refused(n_classes):
         metrics.MeanIoU(n_classes)
 
 
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("void", ["b", 1.0, True])
+def test_a_void_class_that_is_no_number_is_refused_before_the_first_batch(name, void):
+    with pytest.raises(ValueError, match="void_class is .*; expected a class id or None"):
+        ALL[name](2, void_class=void)
+    assert type(ALL[name](2, void_class=np.uint8(255)).get_config()["void_class"]) is int
+
+
 @pytest.fixture(scope="module")
 def model():
     keras.utils.set_random_seed(0)

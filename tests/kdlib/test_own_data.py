@@ -1,5 +1,6 @@
 """One's own images: from folders with any classes and sizes to a report, and what is refused."""
 
+import dataclasses
 import inspect
 import re
 from pathlib import Path
@@ -453,6 +454,40 @@ def test_the_command_says_which_numbers_it_takes(wrong, capsys):
     with pytest.raises(SystemExit):
         console(["distil", "images", *wrong])
     assert f"{wrong[1]!r} came; expected" in capsys.readouterr().err
+
+
+def test_an_experiment_whose_file_is_damaged_is_refused_with_its_name(tmp_path):
+    own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 6)
+    counted = dict.fromkeys(("teacher", "student from scratch", "distilled student"), np.eye(4))
+    experiment.Experiment.of(split_of(tmp_path), {}, counted).save(tmp_path / "out")
+    path = tmp_path / "out" / "experiment.json"
+    whole = path.read_text("utf-8")
+    for text, words in {
+        whole[: len(whole) // 2]: "json is damaged, or not of Experiment.save: .*line",
+        "": "json is damaged",
+        "{}": "does not hold palette, models, matrices, parts. Restore it",
+        "[1]": "does not hold palette, models, matrices, parts",
+        whole.replace('"models": []', '"models": 7'): "does not hold models",
+        whole.replace('"#', '"'): "is no colour of a mask",
+    }.items():
+        path.write_text(text, "utf-8")
+        with pytest.raises(ValueError, match=words):
+            experiment.load(tmp_path / "out")
+    path.write_bytes(whole.encode("utf-16"))
+    with pytest.raises(ValueError, match="experiment.json is damaged"):
+        experiment.load(tmp_path / "out")
+    path.write_text(whole, "utf-8")
+    assert experiment.load(tmp_path / "out").parts["train"]["patches"] == 4
+
+
+@pytest.mark.parametrize("palette", [{"field": "green"}, None, "palette.json"])
+def test_what_is_no_palette_is_refused_before_an_image_is_read(tmp_path, palette):
+    own_images.write(tmp_path, own_images.MEADOW, [(32, 32)] * 2)
+    with pytest.raises(ValueError, match="palette is .*; expected a kdlib.data.Palette, such as"):
+        data.read_folder(tmp_path, palette=palette)
+    images = read(tmp_path)
+    with pytest.raises(ValueError, match="expected a kdlib.data.Palette"):
+        dataclasses.replace(images, palette=palette)
 
 
 def test_full_mode_is_not_worth_a_line(tmp_path):

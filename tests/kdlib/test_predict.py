@@ -302,12 +302,16 @@ def test_what_is_wrong_with_ones_own_network_is_said(red, tmp_path, capsys):
     three = data.Palette({"ground": "black", "roof": "blue", "road": "red"})
     (tmp_path / "three.json").write_text(three.to_json())
     (tmp_path / "text.keras").write_text("no network")
+    own_network(2).save(tmp_path / "old.h5")
+    (tmp_path / "old.json").write_bytes(two.to_json().encode("utf-16"))
     image = keras.Input((None, None, 3))
     heads = {name: keras.layers.Conv2D(2, 1)(image) for name in ("mask", "edge")}
     keras.Model(image, heads).save(tmp_path / "heads.keras")
     for arguments, words in {
         "bare.keras": "bare.keras says nothing of classes and colours",
-        "text.keras": "text.keras",
+        "text.keras": "text.keras cannot be read: it is no zip archive",
+        "old.h5": "old.h5 says nothing of classes and colours: it was not written by kdlib.save",
+        "bare.keras --palette old.json": "old.json is no text in UTF-8; expected a palette in JSON",
         "nowhere.keras": "nowhere.keras is missing",
         "4.keras --palette three.json": "takes inputs of shape (None, 4); expected images",
         "heads.keras --palette three.json": "returns 2 arrays; expected one. Make a keras.Model",
@@ -318,6 +322,12 @@ def test_what_is_wrong_with_ones_own_network_is_said(red, tmp_path, capsys):
         command = ["predict", str(tmp_path / "red.png"), "--model", str(tmp_path / model)]
         assert console([*command, *rest]) == 1
         assert words in capsys.readouterr().err
+    kdlib.save(own_network(2, (32, 32)), tmp_path / "32.keras", two)
+    command = ["predict", str(tmp_path / "red.png"), "--model", str(tmp_path / "32.keras")]
+    assert console([*command, "--margin", "100"]) == 1
+    said = capsys.readouterr().err
+    assert "takes images of 32 pixels only; expected a margin of at most 15" in said
+    assert "456" not in said
     for wrong in (["--network", "teacher"], ["--trained-on", "city"]):
         with pytest.raises(SystemExit):
             console(["predict", "a.png", "--model", "b.keras", *wrong])

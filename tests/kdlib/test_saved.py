@@ -127,7 +127,90 @@ def test_a_palette_of_json(tmp_path):
         saved.palette(tmp_path / "none.json")
 
 
+def test_a_palette_with_a_byte_order_mark_is_read_and_another_coding_named(tmp_path):
+    path = tmp_path / "palette.json"
+    path.write_text(PALETTE.to_json(), encoding="utf-8-sig")
+    assert repr(saved.palette(path)) == repr(PALETTE)
+    for coding in ("utf-16", "latin-1"):
+        path.write_text(PALETTE.to_json(), encoding=coding)
+        with pytest.raises(ValueError, match="palette.json is no text in UTF-8; .* saved as UTF-8"):
+            saved.palette(path)
+
+
+def damaged_files(folder):
+    """Write a network's file whole, and what may become of it; return the paths of the latter."""
+    kdlib.save(dense(3, 0), folder / "whole.keras", Palette({"a": "red", "b": "blue", "c": "lime"}))
+    whole = (folder / "whole.keras").read_bytes()
+    parts = {"cut": whole[:500], "text": b"hello", "empty": b""}
+    parts["middle"] = whole.replace(b'"classes"', b'"CLASSES"').replace(b'"module"', b'"MODULE"')
+    for name, content in parts.items():
+        (folder / f"{name}.keras").write_bytes(content)
+    archive = zipfile.ZipFile(folder / "whole.keras")
+    kept = {name: archive.read(name) for name in archive.namelist()}
+    others = {
+        "other": {"a.txt": b"hello"},
+        "json": kept | {"config.json": kept["config.json"][:50]},
+        "weights": kept | {"model.weights.h5": kept["model.weights.h5"][:300]},
+    }
+    for name, members in others.items():
+        with zipfile.ZipFile(folder / f"{name}.keras", "w") as archive:
+            for member, content in members.items():
+                archive.writestr(member, content)
+    return [folder / f"{name}.keras" for name in [*parts, *others]]
+
+
+def test_a_damaged_file_is_called_that_and_not_missing(tmp_path):
+    for path in damaged_files(tmp_path):
+        for load in (kdlib.load, saved.load_network):
+            with pytest.raises(ValueError, match=rf"{path.name} cannot be read: .*cut short or d"):
+                load(path)
+    with pytest.raises(ValueError, match="cut.keras is no text in UTF-8; .*undamaged .keras file"):
+        saved.palette(tmp_path / "cut.keras")
+    with pytest.raises(ValueError, match="middle.keras cannot be read: Bad CRC"):
+        saved.palette(tmp_path / "middle.keras")
+    (tmp_path / "cut.h5").write_bytes(b"\x89HDF\r\n\x1a\n and no more")
+    with pytest.raises(ValueError, match="cut.h5 cannot be read: .*cut short or damaged"):
+        kdlib.load(tmp_path / "cut.h5")
+
+
+def test_an_hdf5_file_is_loaded_and_holds_no_palette(tmp_path):
+    path, x = tmp_path / "both.h5", np.random.default_rng(0).random((6, 4), dtype="float32")
+    for model in (distilled(Distiller), distilled(BeyondDistiller, METHODS["standardised"]())):
+        model.fit(x, np.arange(6) % 3, verbose=0)
+        model.save(path)
+        again = kdlib.load(path, compile=False)
+        assert type(again) is type(model)
+        np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0))
+        assert saved.load_network(path).count_params() == model.student.count_params()
+        with pytest.raises(ValueError, match="holds a Distiller, .* compile=False and compile it"):
+            kdlib.load(path)
+    assert saved.palette(path) is None
+    alone = model.student
+    alone.compile("sgd", "sparse_categorical_crossentropy", metrics=[metrics.Accuracy(3)])
+    alone.evaluate(x, np.arange(6) % 3, verbose=0)
+    alone.save(path)
+    again = kdlib.load(path)
+    assert again.evaluate(x, np.arange(6) % 3, verbose=0) == pytest.approx(
+        alone.evaluate(x, np.arange(6) % 3, verbose=0)
+    )
+
+
+def test_a_place_that_cannot_be_written_to_is_named_as_it_was_given(tmp_path):
+    model = dense(3, 0)
+    with pytest.raises(FileNotFoundError, match="no is no folder; expected one for x.keras. Make"):
+        kdlib.save(model, tmp_path / "no" / "x.keras")
+    (tmp_path / "x.keras").mkdir()
+    with pytest.raises(OSError, match=r"^[^']*'[^']*/x\.keras'$") as error:
+        kdlib.save(model, tmp_path / "x.keras")
+    assert error.value.filename == str(tmp_path / "x.keras") and "partial" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.keras"]
+
+
 def test_what_cannot_be_saved_so(tmp_path):
+    for wrong in ("pal", {"a": "red", "b": "blue", "c": "lime"}):
+        with pytest.raises(ValueError, match="palette is .*; expected a kdlib.data.Palette"):
+            kdlib.save(dense(3, 0, layers.Dense(3)), tmp_path / "mine.keras", wrong)
+    assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match="expected '.keras'"):
         kdlib.save(unet((1,) * 5, 3), tmp_path / "mine.h5")
     with pytest.raises(ValueError, match="has 4 outputs a pixel, the palette 3 classes"):

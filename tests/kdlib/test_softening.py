@@ -140,6 +140,21 @@ def test_probabilities_have_a_class_at_least(bad):
             call(bad)
 
 
+@pytest.mark.parametrize("axis", [2, -3, 0.0, "a", None, (0, 1), True])
+def test_an_axis_that_is_none_is_refused(axis):
+    z, p = np.zeros((2, 2)), np.full((2, 2), 0.5)
+    for call in (
+        lambda: softening.softmax(z, axis=axis),
+        lambda: softening.log_softmax(z, axis=axis),
+        lambda: softening.soften_probabilities(p, 2.0, axis=axis),
+        lambda: softening.entropy(p, axis=axis),
+        lambda: softening.kl_divergence(p, p, axis=axis),
+        lambda: softening.kl_gradient(z, z, 2.0, axis=axis),
+    ):
+        with pytest.raises(ValueError, match=r"axis is .* has shape \(2, 2\); .* from -2 to 1"):
+            call()
+
+
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match="same shape"):
         softening.kl_divergence([0.5, 0.5], [0.2, 0.3, 0.5])

@@ -166,11 +166,24 @@ def test_progress_is_shown_on_request(model, capsys):
         (noise(32, 32), {"margin": -16}, "margin is -16; expected an integer of 0 or more"),
         (noise(32, 32), {"margin": 8.0}, "margin is 8.0; expected an integer"),
         (noise(300, 32), {"tile": 224}, "224 pixels with a margin of 112 came; .* example 480"),
+        (noise(32, 32), {"grid": 0}, "grid is 0; expected an integer of 1 or more"),
+        (noise(32, 32), {"grid": "a"}, "grid is 'a'; expected an integer of 1 or more"),
     ],
 )
 def test_arguments_that_do_not_fit(image, options, message, model):
     with pytest.raises(ValueError, match=message):
         tiles.segment(model, image, **options)
+
+
+@pytest.mark.parametrize(
+    "grid, margin, most", [(1, 100, 15), (1, 16, 15), (16, 16, 0), (4, 16, 12)]
+)
+def test_a_margin_too_wide_for_a_network_of_one_size_is_told_the_widest(grid, margin, most):
+    small = network(2, seed=5, size=32)
+    said = f"margin of {margin} came, and the network takes images of 32 .* at most {most}, less"
+    with pytest.raises(ValueError, match=said):
+        tiles.segment(small, noise(50, 40), margin=margin, grid=grid)
+    assert tiles.segment(small, noise(50, 40), margin=most, grid=grid).shape == (50, 40)
 
 
 def test_an_overlay_is_between_image_and_colours():
