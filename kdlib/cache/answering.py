@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kdlib.cache.files import mapped
+from kdlib.cache.summed_files import mapped
 from kdlib.cache.stores import decoded
 from kdlib.data.batches import turned
 
