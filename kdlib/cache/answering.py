@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from kdlib.cache.summed_files import mapped
 from kdlib.cache.stores import decoded
+from kdlib.cache.summed_files import mapped
 from kdlib.data.batches import turned
 
 PROBES = 4

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from kdlib.cache.answering import check_answers
-from kdlib.cache.summed_files import check_size, check_sum, mapped
 from kdlib.cache.header import HEADER, check_header, read_header
 from kdlib.cache.identity import hash_of_images, hash_of_teacher
 from kdlib.cache.stores import decoded
+from kdlib.cache.summed_files import check_size, check_sum, mapped
 from kdlib.unet import logits_model
 
 
