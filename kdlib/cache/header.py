@@ -109,7 +109,11 @@ def read_header(folder):
 
 
 def no_folder(folder):
-    """Return the error to raise if there is a file where a cache was to be."""
+    """Return the error to raise if there is a file where a cache was to be.
+
+    >>> str(no_folder("here")).partition(":")[0]
+    'here is no folder'
+    """
     return ValueError(
         f"{folder} is no folder: there is a file of that name, or above it. Expected a folder for "
         "the cache, or a place for one: choose another name."

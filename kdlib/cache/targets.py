@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kdlib.cache.answering import check_answers
+from kdlib.cache._answering import check_files
+from kdlib.cache._summed_files import check_size, mapped
 from kdlib.cache.header import HEADER, check_header, read_header
 from kdlib.cache.identity import hash_of_images, hash_of_teacher
 from kdlib.cache.stores import decoded
-from kdlib.cache.summed_files import check_size, check_sum, mapped
 from kdlib.unet import logits_model
 
 
@@ -150,16 +150,3 @@ def read(folder, teacher, patches):
     targets = SoftTargets(folder, header)
     check_files(header, targets._files, logits_model(teacher), patches)
     return targets
-
-
-def check_files(header, files, ask, patches):
-    """Raise ``ValueError`` if files are damaged, or hold what another teacher says.
-
-    - ``header``: kdlib.cache.header.Header.
-    - ``files``: list of (path, numbers of its patches).
-    - ``ask``: as :func:`kdlib.network_ends.logits_model` gives it.
-    """
-    for path, here in files:
-        check_size(path, header, here)
-        check_sum(path, header)
-    check_answers(header, files, ask, patches)

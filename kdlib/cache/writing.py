@@ -9,12 +9,12 @@ import numpy as np
 
 from kdlib._arguments import checked_whole
 from kdlib._files import put
-from kdlib.cache.answering import answer_shape, said
+from kdlib.cache._answering import answer_shape, check_files, said
+from kdlib.cache._summed_files import with_sum
 from kdlib.cache.header import HEADER, VIEWS, check_header, new_header, no_folder, read_header
 from kdlib.cache.identity import hash_of_images, hash_of_teacher
 from kdlib.cache.stores import encoded, record_type
-from kdlib.cache.summed_files import with_sum
-from kdlib.cache.targets import SoftTargets, check_files
+from kdlib.cache.targets import SoftTargets
 from kdlib.unet import logits_model
 
 _ABANDONED = 600  # seconds after which a partial file is taken for that of a killed writer

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
+from kdlib.cache._summed_files import check_size, check_sum, mapped
 from kdlib.cache.stores import decoded
-from kdlib.cache.summed_files import mapped
 from kdlib.data.batches import turned
 
 PROBES = 4
@@ -48,6 +48,19 @@ def answer_shape(ask, patches):
             "size that the teacher takes."
         )
     return shape
+
+
+def check_files(header, files, ask, patches):
+    """Raise ``ValueError`` if files are damaged, or hold what another teacher says.
+
+    - ``header``: kdlib.cache.header.Header.
+    - ``files``: list of (path, numbers of its patches).
+    - ``ask``: as :func:`kdlib.network_ends.logits_model` gives it.
+    """
+    for path, here in files:
+        check_size(path, header, here)
+        check_sum(path, header)
+    check_answers(header, files, ask, patches)
 
 
 def check_answers(header, files, ask, patches):
