@@ -12,7 +12,8 @@ def whole(path):
     """Give a path to write to; what was written there becomes the file once the block ends.
 
     Whoever looks meanwhile finds the file as it was, or none. An error leaves nothing behind. A
-    process that is killed leaves a file ``.*.partial.NAME``, with the suffix that formats go by.
+    process that is killed leaves a file ``.*.partial.NAME``, with the suffix that formats go by. An
+    ``OSError`` names the file that was to be.
 
     >>> from pathlib import Path
     >>> path = Path(tempfile.mkdtemp()) / "new.txt"
@@ -27,6 +28,10 @@ def whole(path):
     try:
         yield partial
         os.replace(partial, path)
+    except OSError as error:
+        if str(error.filename) != str(partial):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
 

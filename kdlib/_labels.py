@@ -199,15 +199,20 @@ def prepared(y, sample_weight, shape, exclusive=True, ignore_class=None, allowed
     largest = ops.where(unknown, math.nan, largest)
     wrong = ops.cast(ops.any(outside), "int32")
     if sample_weight is not None:  # a wrong one spoils more than any label
-        finite = ops.isfinite(sample_weight)
-        numbers = ops.logical_and(finite, sample_weight >= 0)
-        spoils = ops.logical_not(ops.all(numbers))
-        weights = ops.cast(sample_weight, "float32")
-        telling = ops.where(ops.all(finite), ops.min(weights, initial=0.0), ops.sum(weights))
+        sample_weight, spoils, telling = _weighing(sample_weight)
         largest = ops.where(spoils, telling, largest)
         wrong = ops.where(spoils, 2, wrong)
-        sample_weight = ops.where(numbers, sample_weight, ops.zeros_like(sample_weight))
     return y, sample_weight, (wrong, largest)
+
+
+def _weighing(sample_weight):
+    """Return weights of which the wrong ones are 0, whether there are any, and one of them."""
+    finite = ops.isfinite(sample_weight)
+    right = ops.logical_and(finite, sample_weight >= 0)
+    weights = ops.cast(sample_weight, "float32")
+    telling = ops.where(ops.all(finite), ops.min(weights, initial=0.0), ops.sum(weights))
+    kept = ops.where(right, sample_weight, ops.zeros_like(sample_weight))
+    return kept, ops.logical_not(ops.all(right)), telling
 
 
 def _of_known_rank(y):

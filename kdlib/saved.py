@@ -65,16 +65,11 @@ def save(network, path, palette=None):
         raise FileNotFoundError(
             f"{path.parent} is no folder; expected one for {path.name}. Make it first."
         )
-    try:
-        with whole(path) as partial:
-            network.save(partial)
-            if palette is not None:
-                with zipfile.ZipFile(partial, "a") as archive:
-                    archive.writestr(_MEMBER, palette.to_json())
-    except OSError as error:
-        if not str(error.filename).endswith(f".partial.{path.name}"):
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
+    with whole(path) as partial:
+        network.save(partial)
+        if palette is not None:
+            with zipfile.ZipFile(partial, "a") as archive:
+                archive.writestr(_MEMBER, palette.to_json())
 
 
 def load(path, custom_objects=None, compile=True, safe_mode=True):
