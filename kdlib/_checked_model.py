@@ -55,6 +55,8 @@ class CheckedModel(keras.Model):
             labels, or by class where an image has more than one.
         """
         weights = self._checked_for_training(x, y, sample_weight, class_weight)
+        if isinstance(kwargs.get("validation_data"), (list, tuple)):
+            check_arrays(*keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"]))
         return super().fit(x, _unchanged(y), *args, **weights, **kwargs)
 
     def _checked_for_training(self, x, y, sample_weight, class_weight):
@@ -104,6 +106,14 @@ class CheckedModel(keras.Model):
         check_arrays(x, y, sample_weight)
         self._await_labels("test", x, y, sample_weight)
         return super().evaluate(x, _unchanged(y), *args, sample_weight=sample_weight, **kwargs)
+
+    def export(self, *args, **kwargs):
+        """Raise ``ValueError``: a Distiller is trained, and its student is exported."""
+        raise _of_the_student("export", "kdlib.deploy.export.write or distiller.student.export")
+
+    def quantize(self, *args, **kwargs):
+        """Raise ``ValueError``: Keras would round the teacher too, who is to stay as it is."""
+        raise _of_the_student("quantize", "kdlib.deploy.export.write or distiller.student.quantize")
 
     def _await_labels(self, step, x, y, sample_weight):
         """Compile the steps anew if they were for other labels: TensorFlow does so once too little.
@@ -274,3 +284,7 @@ class CheckedModel(keras.Model):
 def _unchanged(y):
     """Return labels of which the backend makes no others."""
     return keras.tree.map_structure(in_32_bits, y) if keras.backend.backend() == "jax" else y
+
+
+def _of_the_student(name, instead):
+    return ValueError(f"{name} is for the student, not for a Distiller; expected {instead}.")

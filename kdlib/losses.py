@@ -150,6 +150,9 @@ class SoftTargetBernoulliDivergence(SoftTargetKLDivergence):
 class LabelCrossEntropy(keras.losses.Loss):
     """Cross-entropy of logits with labels of any form: ids, one-hot, or shares of the classes.
 
+    It computes as Keras does and looks at no label: the Distiller refuses those outside the classes
+    before. With ids outside, it is NaN in a step that XLA has compiled.
+
     Parameters
     ----------
     bernoulli : bool

@@ -65,6 +65,8 @@ def test_a_weight_of_a_pixel_may_have_an_axis_of_one():
         (pair, Y, {"sample_weight": WEIGHT * np.nan}, "sample_weight holds nan"),
         (pair, Y, {"class_weight": {"0": 2.0}}, "class_weight is for '0', which is no class"),
         (pair, Y, {"class_weight": {0: 2.0, 7: 1.0}}, "class_weight is for 7, .* expected 0 to 2"),
+        (pair, Y, {"validation_data": (X, list(Y))}, "the labels hold .*0.*; expected an array"),
+        (pair, Y, {"validation_data": [X, Y, WEIGHT * np.nan]}, "sample_weight holds nan"),
         (pair, list(Y), {}, "the labels hold .*0.*; expected an array"),
         (pair, np.array(list("catcat")), {}, "the labels hold .*c.*; expected an array of real"),
         (pair, Y.astype("complex64"), {}, "the labels hold .*0j.*; expected an array of real"),
@@ -540,6 +542,15 @@ def test_classes_that_a_softmax_leaves_out_are_not_distilled():
     )
     found = evaluated(model, [X, allowed], Y)["distillation_loss"]
     assert found == pytest.approx(softening.kl_divergence(p, q).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("name", "argument"), [("export", "folder"), ("quantize", "int8")])
+def test_what_is_for_the_student_leaves_the_teacher_as_it_is(name, argument):
+    model = pair()
+    before = ops.convert_to_numpy(model.teacher(X))
+    with pytest.raises(ValueError, match=rf"for the student.* distiller\.student\.{name}"):
+        getattr(model, name)(argument)
+    np.testing.assert_array_equal(ops.convert_to_numpy(model.teacher(X)), before)
 
 
 def test_one_batch_is_checked_as_fit_checks():
