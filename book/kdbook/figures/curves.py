@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kdbook.figures.style import DASHED, GRID, model_color, model_marker, new_figure, styled
+from kdbook.figures.style import DASHED, GRID, INK, model_color, model_marker, new_figure, styled
 from kdlib.metrics import paired_difference
 
 
@@ -14,8 +14,8 @@ def learning_curves(panels, ylabel, references=None):
       each panel, and in it model name and values after each epoch. Several seeds give thin lines,
       and their mean a thick one.
     - ``ylabel``: what is drawn upwards, with its unit.
-    - ``references``: dict of str to float. Values to compare with in all panels, such as
-      ``{"constant predictor": 0.11}``.
+    - ``references``: dict of str to float, or to dict of panel to float. Values to compare with in
+      all panels, such as ``{"constant predictor": 0.11}``, or in each.
 
     >>> figure = learning_curves({"validation": {"teacher": [0.3, 0.5, 0.6]}}, "mean IoU")
     >>> figure.axes[0].get_title(loc="left")
@@ -29,7 +29,8 @@ def learning_curves(panels, ylabel, references=None):
         for name, values in curves.items():
             _curve(each, name, np.atleast_2d(np.asarray(values, float)))
         for name, value in (references or {}).items():
-            each.axhline(value, **DASHED, label=name)
+            own = value[title] if isinstance(value, dict) else value
+            each.axhline(own, **DASHED, label=name)
         each.set_ylabel(ylabel.replace(" (", "\n("))  # panels are lower than the label is long
         each.set_title(title, loc="left")
         each.grid(axis="y", color=GRID)
@@ -103,10 +104,9 @@ def paired_differences(pairs, xlabel, dots="seeds"):
     figure, axes = new_figure(height=1.5 + 1.0 * len(pairs))
     for row, (name, (a, b)) in enumerate(pairs.items()):
         mean, low, high = paired_difference(a, b)
-        color = model_color("distilled student" if row == 0 else "control")
-        axes.plot(np.subtract(a, b), np.full(len(a), row - 0.12), "o", color=color, alpha=0.7)
-        axes.plot([low, high], [row + 0.15] * 2, color=color, linewidth=3)
-        axes.plot(mean, row + 0.15, "D", color=color, markersize=9)
+        axes.plot(np.subtract(a, b), np.full(len(a), row - 0.12), "o", color=INK, alpha=0.6)
+        axes.plot([low, high], [row + 0.15] * 2, color=INK, linewidth=3)
+        axes.plot(mean, row + 0.15, "D", color=INK, markersize=9)
         text = f"{name}:  {mean:+.3f}  [{low:+.3f}, {high:+.3f}]"
         axes.text(0.0, row - 0.3, text, transform=axes.get_yaxis_transform(), va="bottom",
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip

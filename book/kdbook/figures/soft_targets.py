@@ -6,10 +6,8 @@ or from the chapter. The curves over the temperature are in :mod:`kdbook.figures
 
 import numpy as np
 
-from kdbook.figures.style import CLASS_COLORS, WIDTH, new_figure, styled
+from kdbook.figures.style import CLASS_COLORS, INK, WIDTH, new_figure, styled
 from kdlib.softening import entropy, softmax
-
-INK = "#222222"
 
 
 @styled

@@ -24,6 +24,9 @@ WIDTH = 6.0
 DPI = 110
 """Pixels an inch on the page: a figure of full width is 660 pixels wide."""
 
+INK = "#222222"
+"""Colour of words, and of what belongs to no model."""
+
 GRID = "#E4E4E4"
 """Colour of lines that only guide the eye."""
 

@@ -26,7 +26,7 @@ def heat_map(alphas, temperatures, means, framed, least, label):
     >>> means = np.array([[0.40, 0.42]])
     >>> figure = heat_map([0.0], [1.0, 2.0], means, means > 0.41, 0.01, "mean IoU")
     >>> [text.get_text() for text in figure.axes[0].texts]
-    ['0.400', '0.420']
+    ['.400', '.420']
     """
     _check_grid(alphas, temperatures, means, framed)
     figure, axes = new_figure(height=1.6 + 0.62 * len(alphas))
@@ -35,8 +35,8 @@ def heat_map(alphas, temperatures, means, framed, least, label):
     for (row, column), value in np.ndenumerate(means):
         if np.isfinite(value):
             dark = value < (low + high) / 2
-            axes.text(column, row, f"{value:.3f}", ha="center", va="center", fontsize=12,
-                      color="white" if dark else "black")  # fmt: skip
+            axes.text(column, row, f"{value:.3f}".removeprefix("0"), ha="center", va="center",
+                      fontsize=12, color="white" if dark else "black")  # fmt: skip
         if framed[row, column]:
             axes.add_patch(_frame(row, column))
     axes.set(xlabel="temperature T", ylabel="α, weight of the labels")

@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from kdbook.figures.style import CLASS_COLORS, new_figure, styled
+from kdbook.figures.style import CLASS_COLORS, INK, new_figure, styled
 
-INK, COPY = "#222222", "#8C6D1F"
+COPY = "#8C6D1F"
 BLOCK, OUTPUT = "#CFC9EC", "#3B2E7E"
 WIDEST = 0.8
 

@@ -4,15 +4,14 @@ from itertools import cycle
 
 import numpy as np
 
-from kdbook.figures.style import CLASS_COLORS, MODEL_COLORS, new_figure, styled
+from kdbook.figures.style import CLASS_COLORS, INK, MODEL_COLORS, new_figure, styled
 from kdlib.softening import entropy, log_softmax, softmax
 
-INK = "#222222"
 RULE = "#9A9A9A"
 SOFT = MODEL_COLORS["teacher"]  # soft targets are the teacher's
 BARE = MODEL_COLORS["distilled student"]
 HARD = MODEL_COLORS["student from scratch"]  # who has the label alone
-LINES = ((SOFT, "-"), (BARE, "--"), (HARD, "-."), (MODEL_COLORS["control"], ":"))
+LINES = ((SOFT, "-"), (BARE, "--"), (HARD, "-."), (MODEL_COLORS["control"], (0, (7, 2))))
 
 
 @styled
@@ -83,7 +82,7 @@ def log_probability_lines(logits, temperatures, class_names=None, title=""):
     decades = np.arange(0, axes.get_ylim()[0], -2)
     axes.set(xlabel="logit", ylabel="probability", yticks=decades, ylim=(None, 0.3))
     axes.set_yticklabels([f"$10^{{{d:.0f}}}$" if d else "1" for d in decades])
-    axes.set_xlim(logits.min() - 0.18 * np.ptp(logits), logits.max() + 0.14 * np.ptp(logits))
+    axes.set_xlim(logits.min() - 0.26 * np.ptp(logits), logits.max() + 0.14 * np.ptp(logits))
     return figure
 
 
