@@ -13,17 +13,19 @@ from sphinx.util.docutils import SphinxDirective
 
 RECORD = Path("book", "_data", "runs.json")
 GPU_RECORD = RECORD.with_name("runs_gpu.json")
-COLUMNS = (
-    *("chapter", "mode", "minutes", "peak memory", "device"),
-    *("minutes on a GPU", "GPU memory"),
-)
+COLUMNS = ("chapter", "mode", "minutes", "peak memory", "device")
+ON_GPU = ("minutes on a GPU", "GPU memory")
 VERSIONS = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}
 
 
-def row(run, on_gpu):
-    """Return the cells of one run, without the chapter's name; `on_gpu` is None if not recorded."""
-    gpu = ("–", "–") if on_gpu is None else (minutes(on_gpu), gib(on_gpu["gpu_peak_memory_mib"]))
-    return (*(run["mode"], minutes(run), gib(run["peak_memory_mib"]), run["device"]), *gpu)
+def row(run):
+    """Return the cells of one run, without the chapter's name."""
+    return run["mode"], minutes(run), gib(run["peak_memory_mib"]), run["device"]
+
+
+def row_on_gpu(run):
+    """Return the cells of one run on a GPU; `run` is None if it is not recorded."""
+    return ("–", "–") if run is None else (minutes(run), gib(run["gpu_peak_memory_mib"]))
 
 
 def minutes(run):
@@ -47,15 +49,15 @@ def about_the_versions(record):
 
 
 def about_the_gpu(record):
-    """Return what the columns on the GPU mean: on which one, or that nothing is recorded."""
+    """Return what the columns on the GPU mean, as text; or, without them, what would record it."""
     if not record:
-        return (
-            "No run on a GPU has been recorded yet, so these two columns are empty. "
-            "make test-gpu fills them, on a machine with an NVIDIA GPU."
-        )
+        command = nodes.literal("", "make test-gpu")
+        before, after = "No run on a GPU has been recorded yet: ", " does it, where there is one."
+        return nodes.Text(before), command, nodes.Text(after)
     found = {(run["gpu"], run["tensorflow"], run["mode"]) for run in record.values()}
     on = "; ".join(f"{gpu}, TensorFlow {version}, {mode} mode" for gpu, version, mode in found)
-    return f"On a GPU: {on}. Its memory is the most that TensorFlow used of it at one time."
+    said = f"On a GPU: {on}. Its memory is the most that TensorFlow used of it at one time."
+    return (nodes.Text(said),)
 
 
 def table(rows):
@@ -81,12 +83,12 @@ class RunRecord(SphinxDirective):
         record, on_gpu = self.read(RECORD), self.read(GPU_RECORD)
         if not record:
             return [nodes.paragraph("", "No run has been recorded yet.")]
-        rows = [
-            (name.replace("_", " "), *row(run, on_gpu.get(name)))
-            for name, run in sorted(record.items())
-        ]
-        said = f"{about_the_versions(record)} {about_the_gpu(on_gpu)}"
-        return [table([COLUMNS, *rows]), nodes.paragraph("", said)]
+        rows = [(*COLUMNS, *(ON_GPU if on_gpu else ()))]
+        for name, run in sorted(record.items()):
+            gpu = row_on_gpu(on_gpu.get(name)) if on_gpu else ()
+            rows.append((name.replace("_", " "), *row(run), *gpu))
+        versions = nodes.Text(f"{about_the_versions(record)} ")
+        return [table(rows), nodes.paragraph("", "", versions, *about_the_gpu(on_gpu))]
 
     def read(self, name):
         """Return a record of runs, empty if there is none."""

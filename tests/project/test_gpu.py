@@ -115,7 +115,8 @@ ON_GPU = STORED | {"device": "GPU", "seconds": 90, "gpu": "NVIDIA L4", "gpu_peak
 @pytest.mark.parametrize(
     ("on_gpu", "cells", "said"),
     [
-        (None, ["–", "–"], "No run on a GPU has been recorded yet"),
+        (None, [], "No run on a GPU has been recorded yet"),
+        ({"05_distiller": ON_GPU}, ["–", "–"], "NVIDIA L4"),
         ({"04_teacher": ON_GPU}, ["1.5", "2.5 GiB"], "NVIDIA L4, TensorFlow 2.21.0, full mode."),
     ],
 )
@@ -130,7 +131,7 @@ def test_the_table_shows_the_gpu_or_says_that_there_is_no_record(on_gpu, cells, 
     rows = [
         [entry.astext() for entry in row.children] for row in table.findall(run_record.nodes.row)
     ]
-    assert rows[0] == list(run_record.COLUMNS)
+    assert rows[0] == [*run_record.COLUMNS, *(run_record.ON_GPU if on_gpu else ())]
     assert rows[1][:5] == ["04 teacher", "full", "10.0", "5.0 GiB", "CPU"]
     assert rows[1][5:] == cells and said in sentence.astext()
     assert "Run with TensorFlow 2.21.0, Keras 3.15.1, NumPy 2.4.6." in sentence.astext()

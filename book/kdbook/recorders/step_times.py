@@ -67,8 +67,8 @@ def render(entry):
         ]
         lines += [_line(row) for row in rows if (row["precision"], row["xla"]) == (precision, xla)]
     if entry.get("objectives"):
-        parts = ", ".join(f"{name} {ms:.1f} ms" for name, ms in entry["objectives"].items())
-        lines.append(f"The objectives and their gradient in the logits: {parts}.")
+        parts = "; ".join(f"{name} {ms:.1f} ms" for name, ms in entry["objectives"].items())
+        lines += ["The objectives and their gradient in the logits:", f"  {parts}."]
     lines += [
         f"A batch for {each['contender']} takes {each['milliseconds']:.1f} ms to make, "
         f"{each['share']:.3f} of its fastest step."
