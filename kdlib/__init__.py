@@ -29,14 +29,18 @@ __version__ = "0.1.0"
 ROOMS = tuple(room.name for room in pkgutil.iter_modules(__path__) if room.name[0] != "_")
 """What :mod:`kdlib` holds, in the order of the alphabet."""
 
-FUNCTIONS = {"load": "kdlib.saved", "pretrained": "kdlib.models", "save": "kdlib.saved"}
+NAMES = {
+    **dict.fromkeys(("load", "save"), "kdlib.saved"),
+    "pretrained": "kdlib.models",
+    "export": "kdlib.deploy",
+}
 """What can be had from :mod:`kdlib` itself, and the room that has it."""
 
 
 def __getattr__(name):
     """Import a room when it is asked for: most of them need Keras, which takes seconds to come."""
-    if name in FUNCTIONS:
-        return getattr(importlib.import_module(FUNCTIONS[name]), name)
+    if name in NAMES:
+        return getattr(importlib.import_module(NAMES[name]), name)
     if name in ROOMS:
         return importlib.import_module(f"kdlib.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -44,4 +48,4 @@ def __getattr__(name):
 
 def __dir__():
     """Name the rooms too, for those who look for them with the Tab key."""
-    return sorted({"__version__", *ROOMS, *FUNCTIONS})
+    return sorted({"__version__", *ROOMS, *NAMES})

@@ -55,7 +55,7 @@ def _distil(options):
     experiment.check(split, options.alpha, options.temperature)
     ready(options.out)
     teacher = (
-        saved.load_network(options.teacher)
+        saved.load_network(options.teacher, images.palette)
         if options.teacher
         else recipes.trained_teacher(images, split)
     )

@@ -8,7 +8,7 @@ import keras
 
 from kdlib._ends import end_of
 from kdlib._labels import check_arrays, in_32_bits, may_hold_labels, of_output, prepared
-from kdlib._labels_outside import Outside, refusal, said_plainly, watched
+from kdlib._labels_outside import Outside, in_words, refusal, said_plainly, watched
 from kdlib._loss_arguments import is_keras
 from kdlib._metric_arguments import check_metric
 from kdlib._settings import is_traced
@@ -202,7 +202,7 @@ class CheckedModel(keras.Model):
         how = self.classes, self.exclusive, shares
         if not is_traced(wrong):
             if int(wrong):
-                raise ValueError("{} {:g} {}".format(*refusal(int(wrong), float(label), *how)))
+                raise ValueError(in_words(*refusal(int(wrong), float(label), *how)))
         elif _ON_TENSORFLOW and not self.jit_compile:
             for each in (1, 2):
                 tf.debugging.Assert(wrong != each, refusal(each, label, *how))

@@ -38,6 +38,12 @@ def refusal(wrong, label, classes, exclusive, shares=False):
     return "a label is", label, f"and no class{beyond}; expected {wanted}. {remedy}"
 
 
+def in_words(before, label, after):
+    """Return the halves of :func:`refusal` with the label between them, an integer in full."""
+    label = float(np.float32(label))  # as it was compared
+    return f"{before} {label:.0f} {after}" if label.is_integer() else f"{before} {label:g} {after}"
+
+
 class Outside(keras.metrics.Metric):
     """What was found in a compiled step, which cannot raise: [what is wrong, the largest of it]."""
 
@@ -67,8 +73,8 @@ def said_plainly(step):
             parts = re.search(_FAILED, str(error))
             if parts is None:
                 raise
-            said = " ".join(parts.groups())
-        raise ValueError(said)
+            before, label, after = parts.groups()
+        raise ValueError(in_words(before, label, after))
 
     return with_plain_words
 
@@ -101,7 +107,7 @@ def watched(model, step):
                 _put_back(model, state)
             model.labels_outside.reset_state()
             how = model.classes, model.exclusive, model.labels_outside.shares
-            raise ValueError("{} {:g} {}".format(*refusal(int(wrong), label, *how)))
+            raise ValueError(in_words(*refusal(int(wrong), label, *how)))
         return result
 
     return with_watch

@@ -144,8 +144,14 @@ def _load_hdf5(path, custom_objects, compile, safe_mode):
     return keras.models.load_model(path, known, compile=True, safe_mode=safe_mode)
 
 
-def load_network(path):
+def load_network(path, expected=None):
     """Return the network of a ``.keras`` file, not compiled; of a Distiller the student.
+
+    Parameters
+    ----------
+    path : path
+    expected : kdlib.data.Palette, optional
+        Of the images that the network is for.
 
     Raises
     ------
@@ -153,7 +159,8 @@ def load_network(path):
         If there is no such file.
     ValueError
         If the file is damaged, or Keras cannot make a network of it, for want of a class that is
-        not kdlib's, for example.
+        not kdlib's, for example; or if the palette that was saved with it has other classes than
+        expected, or in another order.
 
     Examples
     --------
@@ -165,8 +172,19 @@ def load_network(path):
     >>> load_network(path).name
     'width_1'
     """
-    found = load(path, compile=False)
+    found, stored = load(path, compile=False), expected and palette(path)
+    if stored and (stored.names, stored.void) != (expected.names, expected.void):
+        raise ValueError(
+            f"{path} was saved with the classes {_listed(stored)}, and the images have "
+            f"{_listed(expected)}. Expected the same in the same order: give the images' palette "
+            "that order, or take another network."
+        )
     return getattr(found, "student", found)
+
+
+def _listed(palette):
+    named = [f"{name} (void)" * (n == palette.void) or name for n, name in enumerate(palette.names)]
+    return ", ".join(named)
 
 
 def palette(path):

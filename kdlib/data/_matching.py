@@ -25,7 +25,7 @@ def is_hidden(name):
     return name.startswith((".", "@")) or name.lower() in _SYSTEM
 
 
-def same_names(folder):
+def same_names(folder, wrong=None):
     """Find each image with the mask of the same name, in the order of the numbers in the names.
 
     Links are followed. Hidden and system files and folders are passed over, and so is what has no
@@ -34,6 +34,8 @@ def same_names(folder):
 
     - ``folder``: holds the folders "images" and "masks". Both may have subfolders of the same
       names.
+    - ``wrong``: list. The error about images and masks that are alone is put into it, where there
+      are pairs beside them, so that it can be told together with what is wrong in these.
     - Returns list of (place, image path, mask path): the place is the subfolder's path as text, "."
       for none.
     - ``FileNotFoundError`` if a folder is missing or empty, or an image has no mask or a mask no
@@ -63,18 +65,19 @@ def same_names(folder):
             )
     read = {folder / kind for kind in found}
     _skip(skipped, "beside 'images' and 'masks'", _images_beside(folder, read))
-    images, masks = _paired(folder, found, skipped)
+    images, masks = _paired(folder, found, skipped, wrong)
     ordered = sorted(images, key=in_order)
     return [(Path(name).parent.as_posix(), images[name], masks[name]) for name in ordered]
 
 
-def list_pairs(folder):
+def list_pairs(folder, wrong=None):
     """Find each image with its mask in the layout of the Dubai data, tile by tile, part by part.
 
     The numbers in the names decide, not the order of a listing: "Tile 10" comes after "Tile 2".
     Links, and what is passed over, are as in :func:`same_names`.
 
     - ``folder``: holds folders "Tile 1", "Tile 2" and so on, each with "images" and "masks".
+    - ``wrong``: as in :func:`same_names`.
     - Returns list of (tile, part, image path, mask path).
     - ``FileNotFoundError`` if the folder is missing or has no images, or an image has no mask or a
       mask no image.
@@ -99,7 +102,7 @@ def list_pairs(folder):
     _skip(skipped, "beside the tiles", _images_beside(folder, tiles | others))
     if not found["images"] and not found["masks"]:
         raise FileNotFoundError(f"{folder} holds no images. {LAYOUT}{_told(folder, skipped)}")
-    images, masks = _paired(folder, found, skipped)
+    images, masks = _paired(folder, found, skipped, wrong)
     return [(*key, images[key], masks[key]) for key in sorted(images)]
 
 
@@ -151,7 +154,7 @@ def _skip(skipped, why, paths):
         skipped.setdefault(why, []).extend(paths)
 
 
-def _paired(folder, found, skipped):
+def _paired(folder, found, skipped, wrong):
     """Return images and masks by the same keys, each once; refuse what cannot be matched."""
     twice = [paths for files in found.values() for paths in files.values() if len(paths) > 1]
     if twice:
@@ -171,11 +174,17 @@ def _paired(folder, found, skipped):
             for what, paths in alone.items()
             if paths
         )
-        raise FileNotFoundError(
+        error = FileNotFoundError(
             f"{folder}: {listed}. An image and its mask need the same name, up to the suffix, such "
             f"as images/7.jpg and masks/7.png: rename, add or remove files.{_told(folder, skipped)}"
         )
-    if skipped:
+        images, masks = (
+            {key: files[key] for key in images.keys() & masks.keys()} for files in (images, masks)
+        )
+        if wrong is None or not images:
+            raise error
+        wrong.append(error)
+    elif skipped:
         warnings.warn(f"{folder}:{_told(folder, skipped)}", stacklevel=4)
     return images, masks
 

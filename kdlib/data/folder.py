@@ -74,17 +74,17 @@ def read_folder(folder, name=None, credit="", palette=DUBAI_PALETTE):
     >>> images.titles, images.labels[0].shape, int(images.labels[0][0, 0])
     (('pond.png',), (32, 48), 1)
     """
-    folder, palette = Path(folder), checked_palette(palette)
+    folder, palette, wrong = Path(folder), checked_palette(palette), []
     if (folder / "images").is_dir() or (folder / "masks").is_dir():
-        places, images, masks = zip(*same_names(folder), strict=True)
+        places, images, masks = zip(*same_names(folder, wrong), strict=True)
         tiles = {place: number for number, place in enumerate(dict.fromkeys(places), 1)}
         tile = [tiles[place] for place in places]
         part = [number % _PARTS + 1 for number in range(len(places))]
         titles = tuple(path.relative_to(folder / "images").as_posix() for path in images)
     else:
-        tile, part, images, masks = zip(*list_pairs(folder), strict=True)
+        tile, part, images, masks = zip(*list_pairs(folder, wrong), strict=True)
         titles = None
-    pixels, labels = zip(*_read(folder, images, masks, palette), strict=True)
+    pixels, labels = zip(*_read(folder, images, masks, palette, wrong), strict=True)
     return ImageSet(
         folder.resolve().name if name is None else name,
         pixels,
@@ -97,7 +97,7 @@ def read_folder(folder, name=None, credit="", palette=DUBAI_PALETTE):
     )
 
 
-def _read(folder, images, masks, palette):
+def _read(folder, images, masks, palette, wrong):
     """Return pixels and labels of each pair. All that is wrong is collected, then said at once."""
 
     def read(image_path, mask_path):
@@ -108,7 +108,8 @@ def _read(folder, images, masks, palette):
 
     with concurrent.futures.ThreadPoolExecutor() as pool:  # PIL decodes without holding the GIL
         pairs = list(pool.map(read, images, masks))
-    _refuse(folder, [found for pair in pairs for found in pair if isinstance(found, Exception)])
+    found = itertools.chain(wrong, *pairs)
+    _refuse(folder, [each for each in found if isinstance(each, Exception)])
     for marked, sentence in (
         ([one.transparent for one, *_ in pairs], "are transparent in places: white is put behind"),
         ([_fits_both_ways(*pair[:2]) for pair in pairs], _BOTH_WAYS),

@@ -244,6 +244,7 @@ def test_two_names_that_look_the_same_are_refused(tmp_path):
 def test_every_bad_file_and_every_unknown_colour_is_listed(folder):
     for name in ("4", "5", "6", "7"):
         pair(folder, name)
+    Image.new("RGB", (12, 8)).save(folder / "images/alone.png")
     (folder / "images/1.png").write_text("no image")
     deep = np.full((8, 12), 700, np.uint16)
     Image.fromarray(deep).save(folder / "images/4.png")
@@ -258,7 +259,8 @@ def test_every_bad_file_and_every_unknown_colour_is_listed(folder):
         read(folder)
     lines = str(error.value).splitlines()
     wanted = [
-        "mine: 6 things are wrong.",
+        "mine: 7 things are wrong.",
+        "mine: 1 images without a mask: images/alone.png. An image and its mask need the same name",
         "images/1.png cannot be read as an image",
         "images/4.png has more than 8 bits a channel",
         "masks/4.png holds 16-bit unsigned integers from 700 to 700",

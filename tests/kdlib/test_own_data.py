@@ -381,6 +381,12 @@ def test_the_command_goes_from_a_folder_to_networks_and_report(
     again = [*command, "--teacher", str(out / "teacher.keras")]
     assert console(again) == 1 and "is there already" in capsys.readouterr().err
     again[3] = str(tmp_path / "again")
+    swapped = str(tmp_path / "swapped.keras")
+    names = own_images.MEADOW.names[::-1]
+    palette = data.Palette(dict(zip(names, own_images.MEADOW.hex, strict=True)), names[0])
+    kdlib.save(kdlib.load(out / "teacher.keras"), swapped, palette)
+    assert console([*again[:-1], swapped]) == 1
+    assert "was saved with the classes not labelled (void), river," in capsys.readouterr().err
     assert console(again) == 0
     image = str(mine / "images" / "north 1.png")
     assert console(["predict", image, "--model", student, "--out", str(tmp_path)]) == 0

@@ -23,7 +23,7 @@ PALETTE = Palette({"field": "#00A000", "río": "blue", "none": "black"}, "none",
 FRESH = """
 import sys, kdlib
 assert not {"keras", "tensorflow", "jax", "numpy"} & set(sys.modules), "slow to import"
-assert {"beyond", "data", "load", "pretrained", "unet"} < set(dir(kdlib))
+assert {"beyond", "data", "export", "load", "pretrained", "unet"} < set(dir(kdlib))
 assert not {"importlib", "pkgutil", "ROOMS", "_ends"} & set(dir(kdlib)), "not for the Tab key"
 for path in sys.argv[1:]:
     model = kdlib.load(path)
@@ -107,6 +107,30 @@ def test_the_palette_is_in_the_file_and_keras_reads_it_all_the_same(tmp_path):
     assert zipfile.ZipFile(path).testzip() is None
     model.save(path)
     assert saved.palette(path) is None
+
+
+COLOURS = dict(zip(PALETTE.names, PALETTE.hex, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("classes", "void", "listed"),
+    [
+        (dict(reversed(COLOURS.items())), "none", "the images have none (void), río, field. Exp"),
+        ({"x": "red", "y": "blue", "none": "black"}, "none", "the images have x, y, none (void)"),
+        (COLOURS, None, "the images have field, río, none. Expected"),
+    ],
+)
+def test_a_network_of_other_classes_than_the_images_is_refused(tmp_path, classes, void, listed):
+    model, path = unet((1,) * 5, 3, 16, 16), tmp_path / "mine.keras"
+    kdlib.save(model, path, PALETTE)
+    repainted = Palette({"field": "red", "río": "green", "none": "white"}, "none")
+    assert saved.load_network(path, repainted).count_params() == model.count_params()
+    with pytest.raises(ValueError) as error:
+        saved.load_network(path, Palette(classes, void))
+    assert "was saved with the classes field, río, none (void), and" in str(error.value)
+    assert listed in str(error.value)
+    model.save(path)  # without a palette
+    assert saved.load_network(path, Palette(classes, void)).count_params() == model.count_params()
 
 
 def test_a_palette_of_json(tmp_path):

@@ -64,7 +64,7 @@ def _images(name):
 
 def _teacher(problem, images, split):
     if problem.teacher is not None:
-        return saved.load_network(problem.teacher)
+        return saved.load_network(problem.teacher, images.palette)
     if problem.images in SOURCES:
         return kdlib.pretrained("teacher", images.name)
     return recipes.trained_teacher(images, split, chosen=recipes.RECIPES["teacher"]["full"])
