@@ -13,7 +13,7 @@ def test_the_heat_map_has_numbers_frames_and_the_noise():
     framed = np.array([[False, False, False], [False, True, True]])
     figure = sweep_maps.heat_map((0.0, 0.3), (1.0, 2.0, 4.0), MEANS, framed, 0.02, "mean IoU")
     axes, scale = figure.axes
-    assert [text.get_text() for text in axes.texts] == ["0.400", "0.410", "0.420", "0.450", "0.440"]
+    assert [text.get_text() for text in axes.texts] == [".400", ".410", ".420", ".450", ".440"]
     frames = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
     assert [(p.get_x() + 0.46, p.get_y() + 0.46) for p in frames] == [(1, 1), (2, 1)]
     (bar,) = [line for line in scale.lines if len(line.get_ydata()) == 2]

@@ -114,7 +114,7 @@ def test_the_table_shows_each_setting_and_what_was_left_out():
     entry["input"] = [{"contender": "kdlib cached", "milliseconds": 4.0, "share": 0.2}]
     entry["objectives"] = {"labels alone": 17.04, "both, in one pass": 18.0}
     text = step_times.render(entry)
-    assert "in the logits: labels alone 17.0 ms, both, in one pass 18.0 ms." in text
+    assert "in the logits:\n  labels alone 17.0 ms; both, in one pass 18.0 ms." in text
     assert "float32, without XLA" in text and "mixed_bfloat16, with XLA" in text
     assert "2.50 (2.00 to 3.00)" in text and "812" in text
     assert "0.200 of its fastest step" in text and "Left out" in text
