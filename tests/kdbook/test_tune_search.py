@@ -15,7 +15,7 @@ from kdbook.tune import __main__ as command
 from kdbook.tune import engine, live_search, recorded_search, search_report, search_storage, space
 from kdbook.tune.problem import Problem
 from kdlib import saved
-from kdlib.data import N_CLASSES
+from kdlib.data import N_CLASSES, Palette
 from tests.kdbook import tiny_search
 from tests.kdbook.hidden import hide
 from tests.kdbook.tiny_search import PROBLEM, Idle
@@ -186,6 +186,10 @@ def test_a_folder_of_ones_own_images_is_searched_with_its_own_classes(tmp_path):
         assert 0 <= trainer(Trial()) <= 1
     assert trainer.split.train.palette.names == palette.names
     assert trainer.teacher.output_shape[-1] == 3
+    turned = Palette(dict(zip(palette.names[::-1], palette.hex, strict=True)), palette.void)
+    saved.save(trainer.teacher, teacher, turned)
+    with pytest.raises(ValueError, match="was saved with the classes"):
+        live_search.Trainer(problem, tmp_path / "search")
     with pytest.raises(ValueError, match="or a folder that holds images, masks and palette.json"):
         Problem(str(tmp_path))
 
