@@ -122,6 +122,8 @@ class CheckedModel(keras.Model):
         the labels. And once labels or weights have come with other axes, it no longer tells how
         many.
         """
+        if not self.compiled:
+            raise ValueError("the Distiller is not compiled yet; call `compile()` first.")
         shapes = [tuple(getattr(each, "shape", ())) for each in keras.tree.flatten(y)]
         weights = [getattr(each, "shape", ()) for each in keras.tree.flatten(sample_weight)]
         axes = [len(shape) for shape in (*shapes, *weights)]
